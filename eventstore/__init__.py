@@ -1,0 +1,1 @@
+"""The log: one global order, append only. It knows no word of the domain."""

@@ -1,0 +1,132 @@
+"""A lock between processes, which the system takes back when its holder dies."""
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+
+    _FAIL_AT_ONCE = 0x1
+    _EXCLUSIVE = 0x2
+    _HELD_BY_OTHER = (33, 997)  # ERROR_LOCK_VIOLATION, ERROR_IO_PENDING
+    _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+
+    class _Overlapped(ctypes.Structure):
+        _fields_ = [
+            ("Internal", ctypes.c_void_p),
+            ("InternalHigh", ctypes.c_void_p),
+            ("Offset", wintypes.DWORD),
+            ("OffsetHigh", wintypes.DWORD),
+            ("hEvent", wintypes.HANDLE),
+        ]
+
+    def _far_byte() -> _Overlapped:
+        # Locks of Windows are mandatory: the byte lies where no file reaches, so that all may be read.
+        return _Overlapped(Offset=0, OffsetHigh=0x4000_0000)
+
+    def lock(descriptor: int, *, blocking: bool) -> bool:
+        """Lock an open file for this descriptor alone; False when another holds it. Raises OSError."""
+        handle = wintypes.HANDLE(msvcrt.get_osfhandle(descriptor))
+        flags = _EXCLUSIVE if blocking else _EXCLUSIVE | _FAIL_AT_ONCE
+        if _kernel32.LockFileEx(handle, flags, 0, 1, 0, ctypes.byref(_far_byte())):
+            return True
+        error = ctypes.get_last_error()
+        if not blocking and error in _HELD_BY_OTHER:
+            return False
+        raise ctypes.WinError(error)
+
+    def unlock(descriptor: int) -> None:
+        """Give back what `lock` took."""
+        handle = wintypes.HANDLE(msvcrt.get_osfhandle(descriptor))
+        if not _kernel32.UnlockFileEx(handle, 0, 1, 0, ctypes.byref(_far_byte())):
+            raise ctypes.WinError(ctypes.get_last_error())
+
+else:
+    import fcntl
+
+    def lock(descriptor: int, *, blocking: bool) -> bool:
+        """Lock an open file for this descriptor alone; False when another holds it. Raises OSError."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def unlock(descriptor: int) -> None:
+        """Give back what `lock` took."""
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+class FileLock:
+    """An exclusive lock on a file, made when it is not there and never removed.
+
+    Two FileLocks exclude each other, in one process too. A started program does not inherit it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._descriptor is not None
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock; without `blocking`, False when another holds it.
+
+        Raises RuntimeError when this very object holds it already, OSError from the system.
+        """
+        if self._descriptor is not None:
+            raise RuntimeError(f"the lock {self.path} is held already")
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                taken = lock(descriptor, blocking=blocking)
+                current = taken and self._is_current(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if current:
+                self._descriptor = descriptor
+                return True
+            os.close(descriptor)
+            if not taken:
+                return False
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free."""
+        return self.acquire(blocking=False)
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens when it is not held."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            unlock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _is_current(self, descriptor: int) -> bool:
+        """False when the file was removed or replaced meanwhile: a lock on it would bind nobody."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False

@@ -1,0 +1,61 @@
+"""The `Log` protocol: what every backend and every wrapper promises."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from eventstore.event import Event, Place, Recorded
+
+
+class WrongExpectedVersion(Exception):
+    """The stream does not end where the caller thought; decide again."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream} ends at {actual}, not at {expected}")
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class Unrecordable(ValueError):
+    """A payload that a line cannot hold: NaN, infinity, an integer over 64 bit, no JSON."""
+
+
+class LogUnreadable(Exception):
+    """The file is not a log that this program can read; the text says what to do."""
+
+
+class Log(Protocol):
+    """One global order, gapless from 1, append only.
+
+    `expected` is the position of the stream's last event, `NO_STREAM` or `ANY`.
+    An append is all or nothing. It is idempotent: when the expected version misses
+    and the events that stand there carry the same ids, the answer is their places;
+    `ANY` looks for such a repeat among the stream's last 64 events.
+    """
+
+    def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
+        """Append and return the places once the events are durable.
+
+        Raises WrongExpectedVersion, Unrecordable, OSError (the disk refused).
+        """
+        ...
+
+    def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
+        """The events of one stream with a position greater than `after`, in order."""
+        ...
+
+    def all(
+        self, after: int = 0, upto: int | None = None, types: frozenset[str] | None = None
+    ) -> Iterator[Recorded]:
+        """Events with after < global position ≤ upto, in order; only `types` if given."""
+        ...
+
+    def head(self) -> int:
+        """The global position of the last event, 0 for an empty log."""
+        ...
+
+    def position_at(self, time: int) -> int:
+        """The largest global position whose time (µs) is at most `time`, else 0."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,99 @@
+"""A log that no secret reaches: strings of a payload are redacted before the append, and that is noted."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from eventstore.event import ANY, Event, Place, Recorded
+from eventstore.ids import following_id
+from eventstore.line import DEEPEST
+from eventstore.log import Log, Unrecordable, WrongExpectedVersion
+
+
+class Redact(Protocol):
+    """Both give the text without its secrets, and how often each pattern was found."""
+
+    def text(self, text: str) -> tuple[str, dict[str, int]]: ...
+
+    def pair(self, key: str, value: str) -> tuple[str, dict[str, int]]:
+        """A value that stands under a key, which may say that it is a secret."""
+        ...
+
+
+Note = Callable[[Event, Mapping[str, int]], Event]
+"""Makes the event which says that the given one (redacted already) held secrets: pattern → count.
+
+Its id is replaced by one that follows from the event's, so that a repeat stays a repeat.
+"""
+
+
+class Redacting:
+    """Wraps any Log. Only string values of `data` are touched: no key, no envelope.
+
+    The notes stand behind the caller's events in the same append; only the caller's places are returned.
+    """
+
+    def __init__(self, log: Log, redact: Redact, note: Note) -> None:
+        self._log = log
+        self._redact = redact
+        self._note = note
+
+    def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
+        """See Log.append."""
+        clean: list[Event] = []
+        notes: list[Event] = []
+        for event in events:
+            found: Counter[str] = Counter()
+            data = self._clean(dict(event.data), None, found, 0)
+            clean.append(replace(event, data=data) if found else event)
+            if found:
+                note = self._note(clean[-1], dict(sorted(found.items())))
+                notes.append(replace(note, id=following_id(event.id, "redacted")))
+        try:
+            places = self._log.append(stream, [*clean, *notes], expected)
+        except WrongExpectedVersion as refusal:
+            # Other patterns at the first time made other notes: the caller's own events tell a repeat.
+            if expected == ANY or not notes or refusal.actual < expected:
+                raise
+            places = self._log.append(stream, clean, expected)
+        return places[: len(events)]
+
+    def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
+        """See Log.stream."""
+        return self._log.stream(name, after)
+
+    def all(
+        self, after: int = 0, upto: int | None = None, types: frozenset[str] | None = None
+    ) -> Iterator[Recorded]:
+        """See Log.all."""
+        return self._log.all(after, upto, types)
+
+    def head(self) -> int:
+        """See Log.head."""
+        return self._log.head()
+
+    def position_at(self, time: int) -> int:
+        """See Log.position_at."""
+        return self._log.position_at(time)
+
+    def close(self) -> None:
+        """Close the log within."""
+        self._log.close()
+
+    def _clean(self, value: Any, key: str | None, found: Counter[str], depth: int) -> Any:
+        """The value without secrets; what is no JSON is left for the log to refuse."""
+        if depth > DEEPEST:
+            raise Unrecordable(f"data: nested deeper than {DEEPEST} levels")
+        if isinstance(value, str):
+            text, counts = self._redact.text(value) if key is None else self._redact.pair(key, value)
+            found.update(counts)
+            return text if counts else value
+        if isinstance(value, dict):
+            return {
+                name: self._clean(held, name if isinstance(name, str) else None, found, depth + 1)
+                for name, held in value.items()
+            }
+        if isinstance(value, list) or type(value) is tuple:
+            return [self._clean(held, key, found, depth + 1) for held in value]
+        return value

@@ -1,0 +1,257 @@
+"""The log in one SQLite file, for several processes at once."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, Self
+
+import apsw
+import orjson
+
+from eventstore import sqlite_file
+from eventstore.bell import Bell
+from eventstore.event import ANY, Event, Place, Recorded, Upcasts
+from eventstore.file_lock import FileLock
+from eventstore.line import Draft, render
+from eventstore.log import WrongExpectedVersion
+from eventstore.repeats import REMEMBERED, places_of_repeat, window
+from eventstore.sqlite_heads import Head, Heads
+from eventstore.sqlite_schema import AT_POSITIONS, CHAIN, COLUMNS, INSERT
+
+PAGE_ROWS: Final = 1000
+PAGE_BYTES: Final = 4 * 2**20
+SCAN_ROWS: Final = 20_000
+"""So many rows one look passes over while it seeks a type: the lock is not held for longer."""
+
+
+class SqliteLog:
+    """See Log. Threads take turns; a child process must open the file for itself.
+
+    Beside the file lie the writers' gate (`.gate`) and the bell (`.bell`). No page is read
+    with a transaction left open, so a slow reader holds nobody up.
+    """
+
+    def __init__(self, path: Path, *, upcasts: Upcasts | None = None, read_only: bool = False) -> None:
+        """Open a log that is there. Raises LogUnreadable with a sentence that says what to do."""
+        self.path = path
+        self.read_only = read_only
+        self._upcasts = upcasts
+        self._pid = os.getpid()
+        self._failed = False
+        self._connection = sqlite_file.connect(path, read_only=read_only)
+        self._heads = Heads(self._connection)
+        self._gate = FileLock(path.with_name(".gate"))
+        self._bell = Bell(path.with_name(".bell"))
+        self._writing = threading.Lock()
+        self._using = threading.Lock()
+
+    @classmethod
+    def create(cls, path: Path, *, upcasts: Upcasts | None = None) -> Self:
+        """Make an empty log and open it. Raises FileExistsError when one stands there."""
+        sqlite_file.create(path)
+        return cls(path, upcasts=upcasts)
+
+    def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
+        """See Log.append. The lines are rendered before any lock is taken."""
+        self._check_process()
+        if self.read_only:
+            raise OSError(errno.EROFS, "the log was opened for reading only", str(self.path))
+        drafts = [render(stream, event) for event in events]
+        if not events:
+            return ()
+        # The gate is fair where SQLite's own waiting is not; safe is SQLite's lock.
+        with self._writing, self._gate, self._using:
+            if self._failed:
+                text = "the disk failed an earlier append: check it, then start this program again"
+                raise OSError(errno.EIO, text, str(self.path))
+            try:
+                with sqlite_file.translated(self.path):
+                    places, added = self._commit(stream, events, drafts, expected)
+            except OSError as refusal:
+                # What a failed sync left on the disk is unknown, and asking again would not tell.
+                self._failed |= refusal.errno == errno.EIO
+                raise
+        if added:
+            # The events are durable: a bell that cannot ring must not deny that. Followers also look.
+            with suppress(OSError):
+                self._bell.ring()
+        return places
+
+    def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
+        """See Log.stream."""
+        with self._reading():
+            self._heads.catch_up()
+            positions = self._positions(self._heads.of(name), after)
+        return self._at(positions)
+
+    def all(
+        self, after: int = 0, upto: int | None = None, types: frozenset[str] | None = None
+    ) -> Iterator[Recorded]:
+        """See Log.all. What is appended while the caller iterates does not come."""
+        head = self.head()
+        return self._between(max(after, 0), head if upto is None else min(upto, head), types)
+
+    def head(self) -> int:
+        """See Log.head."""
+        return int(self._value("SELECT coalesce(max(global_position), 0) FROM events"))
+
+    def position_at(self, time: int) -> int:
+        """See Log.position_at. Walks back from the end: clocks go backwards, so times are in no order."""
+        query = "SELECT global_position FROM events WHERE time <= ? ORDER BY global_position DESC LIMIT 1"
+        return int(self._value(query, time) or 0)
+
+    def count_types(self) -> dict[str, int]:
+        """How many events of each type it holds; no line is decoded."""
+        with self._reading():
+            rows: list[Any] = self._connection.execute(
+                "SELECT type, count(*) FROM events GROUP BY type"
+            ).fetchall()
+        return dict(rows)
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed; never by our own appends."""
+        return int(self._value("PRAGMA data_version"))
+
+    def close(self) -> None:
+        """Close the file. In a child process nothing happens: the file is its parent's."""
+        if os.getpid() != self._pid:
+            return
+        with self._writing, self._using:
+            self._connection.close()
+            self._bell.close()
+
+    def _commit(
+        self, stream: str, events: Sequence[Event], drafts: Sequence[Draft], expected: int
+    ) -> tuple[tuple[Place, ...], bool]:
+        """The places, and whether anything was added (not so for a repeat)."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            last = self._heads.catch_up()
+            head = self._heads.of(stream)
+            if expected != head.position:
+                known = self._repeat(stream, head, [event.id for event in events], expected)
+                if known is not None or expected != ANY:
+                    self._connection.execute("ROLLBACK")
+                    if known is None:
+                        raise WrongExpectedVersion(stream, expected, head.position)
+                    return known, False
+            places = tuple(Place(last + count, head.position + count) for count in range(1, len(events) + 1))
+            prevs = [head.global_position, *(place.global_position for place in places[:-1])]
+            self._connection.executemany(
+                INSERT,
+                [
+                    (
+                        place.global_position,
+                        stream,
+                        place.position,
+                        prev,
+                        event.type,
+                        event.time,
+                        draft.splice(place.global_position, place.position),
+                    )
+                    for place, prev, event, draft in zip(places, prevs, events, drafts, strict=True)
+                ],
+            )
+            end = Head(places[-1].position, places[-1].global_position)
+            self._heads.move(stream, end, [event.id for event in events])
+            self._connection.execute("COMMIT")
+        except WrongExpectedVersion:
+            raise
+        except BaseException:
+            self._undo()
+            raise
+        return places, True
+
+    def _undo(self) -> None:
+        """Nothing of a failed transaction stays, neither in the file nor in memory."""
+        self._heads.forget()
+        if self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error:
+                self._failed = True  # the first error is on its way; nothing more goes in
+                raise
+
+    def _repeat(self, stream: str, head: Head, ids: Sequence[str], expected: int) -> tuple[Place, ...] | None:
+        positions = window(expected, head.position, len(ids))
+        if expected == ANY:
+            recent = self._heads.recent(stream)
+            if recent is not None and ids[-1] not in recent:
+                return None
+        elif len(positions) < len(ids):
+            return None
+        standing = [
+            (Place(event.global_position, event.position), event.id)
+            for event in self._at_once(self._positions(head, positions.start - 1)[: len(positions)])
+        ]
+        if expected == ANY:
+            self._heads.remember(stream, [known for _, known in standing[-REMEMBERED:]])
+        return places_of_repeat(ids, standing)
+
+    def _positions(self, head: Head, after: int) -> list[int]:
+        """Global positions of one stream's events past `after`, in order."""
+        rows = self._connection.execute(CHAIN, (head.global_position, after)).fetchall()
+        return [position for (position,) in reversed(rows)]
+
+    def _at_once(self, positions: Sequence[int]) -> list[Recorded]:
+        wanted = orjson.dumps(positions).decode()
+        rows: list[Any] = self._connection.execute(AT_POSITIONS, (wanted,)).fetchall()
+        return [self._recorded(row) for row in rows]
+
+    def _at(self, positions: Sequence[int]) -> Iterator[Recorded]:
+        done = 0
+        while done < len(positions):
+            wanted = orjson.dumps(positions[done : done + PAGE_ROWS]).decode()
+            page = self._page(AT_POSITIONS, (wanted,))
+            done += len(page)
+            yield from map(self._recorded, page)
+
+    def _between(self, after: int, upto: int, types: frozenset[str] | None) -> Iterator[Recorded]:
+        only, names = "", sorted(types or ())
+        if types is not None:
+            only = f"AND type IN ({','.join('?' * len(names))})"
+        query = (
+            f"SELECT {COLUMNS} FROM events WHERE global_position > ? AND global_position <= ? {only} "  # noqa: S608
+            f"ORDER BY global_position LIMIT {PAGE_ROWS}"
+        )
+        while after < upto:
+            until = min(upto, after + SCAN_ROWS)
+            page = self._page(query, (after, until, *names))
+            full = len(page) == PAGE_ROWS or sum(len(row[5]) for row in page) >= PAGE_BYTES
+            after = page[-1][0] if full else until
+            yield from map(self._recorded, page)
+
+    def _page(self, query: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """Rows until they are many bytes; the statement is finished before anybody sees them."""
+        rows: list[Any] = []
+        size = 0
+        with self._reading():
+            cursor = self._connection.execute(query, arguments)
+            for row in cursor:
+                rows.append(row)
+                size += len(row[5])
+                if size >= PAGE_BYTES:
+                    break
+            cursor.close()
+        return rows
+
+    def _recorded(self, row: tuple[int, str, int, str, int, bytes]) -> Recorded:
+        return Recorded(*row, self._upcasts)
+
+    def _value(self, query: str, *arguments: Any) -> Any:
+        with self._reading():
+            return self._connection.execute(query, arguments).get
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._check_process()
+        with self._using, sqlite_file.translated(self.path):
+            yield
+
+    def _check_process(self) -> None:
+        # SQLite's locks and memory of the file are the parent's: a child that used them would destroy it.
+        if os.getpid() != self._pid:
+            raise RuntimeError(f"{self.path} was opened by process {self._pid}: a child opens it anew")
