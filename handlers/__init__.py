@@ -1,0 +1,1 @@
+"""The business rules: deciders, policies, and the ports that adapters fill."""

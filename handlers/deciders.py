@@ -1,0 +1,42 @@
+"""Which decider answers which command."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from handlers.attempt import ATTEMPT
+from handlers.decider import Decider
+from handlers.files import FILES
+from handlers.service import HOME, SYSTEM
+from handlers.task import TASK
+from schemas import attempt, files, service, task
+from schemas.word import Command
+
+DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
+    {
+        task.ReceiveTask: TASK,
+        task.QueueTask: TASK,
+        task.ReleaseTask: TASK,
+        task.CancelTask: TASK,
+        task.RefuseTask: SYSTEM,
+        task.RecordArchived: FILES,
+        task.RecordRefusedArchived: SYSTEM,
+        attempt.ClaimTask: ATTEMPT,
+        attempt.StartStep: ATTEMPT,
+        attempt.FinishStep: ATTEMPT,
+        attempt.StartTurn: ATTEMPT,
+        attempt.NoteAgent: ATTEMPT,
+        attempt.NoteTool: ATTEMPT,
+        attempt.NoteFiles: ATTEMPT,
+        attempt.FinishTurn: ATTEMPT,
+        attempt.EndAttempt: ATTEMPT,
+        attempt.InterruptAttempt: ATTEMPT,
+        files.RecordArtifact: FILES,
+        service.CreateHome: HOME,
+        service.NoteStart: SYSTEM,
+        service.NoteStop: SYSTEM,
+        service.NoteRestart: SYSTEM,
+        service.NoteMirror: SYSTEM,
+        service.NoteViews: SYSTEM,
+    }
+)

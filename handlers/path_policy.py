@@ -1,0 +1,85 @@
+"""Which folders a task may work in. Pure: every path is a real one, looked up by the caller."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+
+from handlers.tools import granted
+from schemas.shown import quoted
+
+OWN_FOLDERS = ("tasks", "logs", "results", "summaries", "blobs", "work")
+"""Folders of a home that hold its own state."""
+
+GUARDED_NAMES = frozenset({".git", ".claude"})
+"""Folders whose files decide what git or the agent run."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a working directory is not allowed. `code` is for programs."""
+
+    code: str
+    sentence: str
+    remedy: str
+
+
+def inside(root: str, path: str, windows: bool) -> bool:
+    """Whether `path` is `root` or lies in it, compared part by part.
+
+    False for a path that is not absolute or holds `..`: such a one is no real path.
+    """
+    above, below = _parts(root, windows), _parts(path, windows)
+    return bool(above) and bool(below) and below[: len(above)] == above
+
+
+def overlap(a: str, b: str) -> bool:
+    """Whether two working directories are the same or one contains the other."""
+    windows = not a.startswith("/")
+    return inside(a, b, windows) or inside(b, a, windows)
+
+
+def refusal(cwd_real: str, root_real: str, home_real: str, task_type: str, windows: bool) -> Refusal | None:
+    """Why a task of this type may not work in `cwd_real`; None when it may."""
+    place = quoted(cwd_real, 200)
+    if not inside(root_real, cwd_real, windows):
+        return Refusal(
+            "outside_root",
+            f"The working directory {place} is outside the allowed root {quoted(root_real, 200)}.",
+            "Name a folder inside it as `cwd`, or set CLAUDE_ALLOWED_ROOT to one that holds both.",
+        )
+    home = PureWindowsPath(home_real) if windows else PurePosixPath(home_real)
+    for folder in OWN_FOLDERS:
+        if inside(str(home / folder), cwd_real, windows):
+            return Refusal(
+                "own_state",
+                f"The working directory {place} is in {folder}, where the orchestrator keeps its own state.",
+                "Name a folder of your own work as `cwd`.",
+            )
+    for part in _parts(cwd_real, windows):
+        if part.casefold() in GUARDED_NAMES:
+            return Refusal(
+                "guarded_folder",
+                f"The working directory {place} is inside a {quoted(part)} folder.",
+                "Name the folder of the project itself as `cwd`.",
+            )
+    if granted(task_type) and inside(cwd_real, home_real, windows) and inside(home_real, cwd_real, windows):
+        return Refusal(
+            "home_with_shell",
+            f"A task of type {task_type} may run commands, so {place}, the orchestrator's home, "
+            "may not be its working directory.",
+            "Name a project's folder as `cwd`, or set CLAUDE_BASE_CWD to one.",
+        )
+    return None
+
+
+def _parts(path: str, windows: bool) -> tuple[str, ...]:
+    """The parts of an absolute path, comparable; () for anything else."""
+    if not windows:
+        posix = PurePosixPath(path)
+        return posix.parts if posix.is_absolute() and ".." not in posix.parts else ()
+    plain = path.replace("/", "\\")
+    if plain[:8].upper() == "\\\\?\\UNC\\":
+        plain = "\\\\" + plain[8:]
+    elif plain.startswith("\\\\?\\"):
+        plain = plain[4:]
+    parts = PureWindowsPath(plain.lower()).parts
+    return parts if PureWindowsPath(plain).is_absolute() and ".." not in parts else ()

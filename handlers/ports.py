@@ -1,0 +1,211 @@
+"""What the automations need from outside, as protocols that adapters fill.
+
+A decider never holds a port: what a port says reaches it as a field of a command.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from eventstore.event import Event, Place, Recorded
+from schemas.attempt import Captured, FileChange, ProcessIdentity
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """Microseconds since 1970-01-01T00:00:00Z."""
+        ...
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """A fresh UUIDv7 (RFC 9562)."""
+        ...
+
+
+class AsyncLog(Protocol):
+    """The log as the service sees it: nobody waits for a disk on the event loop."""
+
+    async def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]: ...
+
+    async def read_stream(self, name: str, after: int) -> list[Recorded]: ...
+
+    async def read_all(self, after: int, limit: int) -> list[Recorded]: ...
+
+
+@dataclass(frozen=True)
+class AgentOrder:
+    """One turn for the agent. `cwd` is a real path; `tools` are offered, `allowed` are granted.
+
+    `instructions` is the project's CLAUDE.md as text, None where there is none.
+    """
+
+    session_id: str
+    cwd: str
+    prompt: str
+    tools: tuple[str, ...]
+    allowed: tuple[str, ...]
+    instructions: str | None
+    denied: tuple[str, ...]
+    max_turns: int
+    max_budget_usd: float | None
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class AgentEnd:
+    """How the agent's process went. `ended` is as in TurnReport; lines went to `heard`."""
+
+    ended: str
+    exit_code: int | None
+    elapsed_ms: int
+    stdout: Captured
+    stderr: Captured
+    unparsed_lines: int
+    note: str | None = None
+
+
+class Agent(Protocol):
+    executable: str
+
+    async def run(
+        self,
+        order: AgentOrder,
+        started: Callable[[ProcessIdentity], Awaitable[None]],
+        heard: Callable[[Mapping[str, Any]], Awaitable[None]],
+    ) -> AgentEnd:
+        """Run one turn to its end; nothing of it lives on when this returns or is cancelled.
+
+        `heard` gets every stdout line that is a JSON object, in order, while it runs.
+        A process that cannot be started is an AgentEnd with ended="not_started".
+        On cancellation of the surrounding scope the process tree is killed first.
+        """
+        ...
+
+
+class WorkTree(Protocol):
+    """The working directory as it is: which files, and what is in them."""
+
+    async def snapshot(self, cwd: str) -> bytes:
+        """A canonical description; equal states give equal bytes."""
+        ...
+
+    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+        """What differs now from `before`, sorted by path."""
+        ...
+
+
+class Blobs(Protocol):
+    async def put(self, content: bytes) -> str:
+        """Redact, keep, and return the SHA-256 (hex) of the redacted bytes."""
+        ...
+
+    async def get(self, sha256: str) -> bytes:
+        """The bytes; FileNotFoundError when they are not there."""
+        ...
+
+
+class Processes(Protocol):
+    def own(self) -> ProcessIdentity:
+        """The identity of this very process."""
+        ...
+
+    async def kill(self, process: ProcessIdentity | None, session_id: str | None) -> bool:
+        """Kill that agent with its tree if it lives; True when something was alive.
+
+        Without a known process the one is sought whose arguments hold `session_id`.
+        Returns only when nothing of it is left.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One file of the inbox as a scan saw it. `fingerprint` changes when the file does.
+
+    `problem` is set where the thing is no regular file (symlink, directory, device).
+    """
+
+    name: str
+    fingerprint: tuple[int, ...]
+    size: int
+    problem: str | None = None
+
+
+class Inbox(Protocol):
+    async def scan(self) -> list[Dropped]:
+        """The task files that lie in `tasks/` now, sorted by age, then name."""
+        ...
+
+    async def read(self, name: str, limit: int) -> bytes:
+        """At most `limit` bytes of it; OSError when it cannot be read."""
+        ...
+
+    async def archive(self, name: str, sha256: str | None, target: str) -> str | None:
+        """Move `tasks/<name>` to `target` (relative to the home).
+
+        Done already (the target stands, the source is gone): returns the target.
+        A file whose content is no longer `sha256` is left alone: returns None.
+        """
+        ...
+
+    async def rearchive(self, old: str, target: str) -> str | None:
+        """Rename within the archive (both relative to the home); None when it is gone."""
+        ...
+
+    async def write_reason(self, target: str, text: str) -> None:
+        """Write a small text file (relative to the home) atomically."""
+        ...
+
+    async def hint(self) -> None:
+        """Return when something may have changed in the inbox."""
+        ...
+
+
+class Outputs(Protocol):
+    """The files made from the log: artifacts, their index, summaries."""
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Write atomically (relative to the home), so that a crash leaves old or new."""
+        ...
+
+
+class Folders(Protocol):
+    async def real(self, path: str) -> str | None:
+        """The real path of a directory; None when there is none."""
+        ...
+
+    async def read_text(self, directory: str, name: str, limit: int) -> str | None:
+        """A small text file inside a directory, no link followed; None when there is none."""
+        ...
+
+    async def executable(self, name: str) -> str | None:
+        """The full path of a program, as a shell would find it; None when there is none."""
+        ...
+
+
+class Doorbell(Protocol):
+    async def ring(self, after: int) -> None:
+        """Return when the log may hold events past `after` that others appended."""
+        ...
+
+
+class Mended(Protocol):
+    """What was wrong with the mirror, and what was done."""
+
+    @property
+    def problem(self) -> str: ...
+
+    @property
+    def bytes_cut(self) -> int: ...
+
+    @property
+    def lines_written(self) -> int: ...
+
+
+class Records(Protocol):
+    """What is kept beside the log and made from it: the views' file and the mirror."""
+
+    async def catch_up(self) -> tuple[Mended | None, tuple[str, ...]]:
+        """Bring them up to the log's head: the mirror's repair, and a sentence for each new views' file."""
+        ...

@@ -1,0 +1,62 @@
+"""The service and its home: what stands in stream `system`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from eventstore.event import Recorded
+from handlers.decider import Decider, Refused
+from schemas import names
+from schemas.service import (
+    AutomationRestarted,
+    CreateHome,
+    HomeCreated,
+    MirrorRepaired,
+    NoteMirror,
+    NoteRestart,
+    NoteStart,
+    NoteStop,
+    NoteViews,
+    OrchestratorStarted,
+    OrchestratorStopped,
+    ViewsRebuilt,
+)
+from schemas.task import RecordRefusedArchived, RefuseTask, TaskArchived, TaskRefused
+from schemas.word import Command, Fact
+
+_FACT_OF: dict[type[Command], type[Fact]] = {
+    NoteStart: OrchestratorStarted,
+    NoteStop: OrchestratorStopped,
+    NoteRestart: AutomationRestarted,
+    NoteMirror: MirrorRepaired,
+    NoteViews: ViewsRebuilt,
+    RefuseTask: TaskRefused,
+    RecordRefusedArchived: TaskArchived,
+}
+_ENVELOPE = frozenset(Command.model_fields)
+
+
+def _home(command: CreateHome, home_id: str | None) -> Sequence[Fact]:
+    if home_id is not None:
+        raise Refused("conflict", f"this home exists already, with the id {home_id}.")
+    return [HomeCreated(home_id=command.home_id, version=command.version)]
+
+
+def _home_id(state: str | None, event: Recorded) -> str | None:
+    return str(event.data["home_id"]) if event.type == names.HOME_CREATED else state
+
+
+def _note(command: Command, state: None) -> Sequence[Fact]:
+    return [_FACT_OF[type(command)](**{k: getattr(command, k) for k in _fields(command)})]
+
+
+def _fields(command: Command) -> list[str]:
+    return [name for name in type(command).model_fields if name not in _ENVELOPE]
+
+
+def _nothing(state: Any, event: Recorded) -> Any:
+    return state
+
+
+HOME: Decider[str | None] = Decider("home", None, _home, _home_id)
+SYSTEM: Decider[None] = Decider("system", None, _note, _nothing, loads=False)
+"""Notes need no past: what happened is written down."""

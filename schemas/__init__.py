@@ -1,0 +1,1 @@
+"""The domain's words: events, commands, task file, artifact."""

@@ -1,0 +1,26 @@
+"""Files that are written from the log, and the receipts for them."""
+
+from typing import ClassVar
+
+from schemas import names
+from schemas.task import TaskCommand
+from schemas.word import Count, Fact, Sha256
+
+
+class ArtifactWritten(Fact):
+    """Receipt: artifact and summary hold everything up to `upto` (a global position)."""
+
+    TYPE: ClassVar[str] = names.ARTIFACT_WRITTEN
+    path: str
+    sha256: Sha256
+    summary_path: str
+    summary_sha256: Sha256
+    upto: Count
+
+
+class RecordArtifact(TaskCommand):
+    path: str
+    sha256: Sha256
+    summary_path: str
+    summary_sha256: Sha256
+    upto: Count

@@ -1,0 +1,63 @@
+"""A wish in plain words, shaped by rules: what kind of task it is and what it is called."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.shown import quoted, shortened
+from schemas.task import TaskType
+from schemas.task_body import TITLE_LENGTH, has_marks, heading
+
+LOOKED_AT: Final = 20_000
+"""Characters of a text that the rules look at: a wish is said in its beginning."""
+
+EDIT_VERBS: Final = (
+    "fix(?:es)?|bugs?|implement|add|create|refactor|update|modify|remove|delete|rename|rewrite|repair|patch"
+)
+RULES: Final[Mapping[TaskType, str]] = {
+    "bug_fix": EDIT_VERBS,
+    "code_review": "review|check|audit",
+    "summarize": "summari[sz]e|summary|overview",
+}
+"""The words that make a type, in the order in which they are looked for."""
+
+FOLDER = re.compile(r"\bin[ \t]{1,3}((?:[A-Za-z]:[\\/]|/)[^\s\"'`<>|,;*?]{1,400})")
+
+
+@dataclass(frozen=True)
+class Wish:
+    type: TaskType
+    title: str
+    prompt: str
+    cwd: str | None
+
+
+def read_wish(text: str, notes: list[str]) -> Wish:
+    """Shape a text that has no front matter. The whole text is the prompt."""
+    prompt = text.strip()
+    beginning = prompt[:LOOKED_AT]
+    first = prompt.split("\n", 1)[0]
+    if has_marks(text):
+        notes.append("The file has the marks of a task file but no front matter: all of it is the prompt.")
+    return Wish(
+        type=next((kind for kind, words in RULES.items() if _holds(beginning, words)), "analyze"),
+        title=shortened(heading(first) or first, TITLE_LENGTH),
+        prompt=prompt,
+        cwd=_folder(beginning, notes),
+    )
+
+
+def _holds(text: str, words: str) -> bool:
+    return re.search(rf"\b(?:{words})\b", text, re.IGNORECASE) is not None
+
+
+def _folder(text: str, notes: list[str]) -> str | None:
+    found = FOLDER.search(text)
+    path = found[1].rstrip(".:)!]}") if found else ""
+    last = re.split(r"[\\/]", path.rstrip("\\/"))[-1]
+    # `in /src/parser.py` names a file, and a lone `/` no folder that anybody means.
+    if not last or re.search(r"\.\w{1,5}$", last):
+        return None
+    notes.append(f"The working directory {quoted(path)} was taken from the text.")
+    return path

@@ -1,0 +1,81 @@
+"""The names of event types and of views' words. Imports nothing, so that a reading verb may."""
+
+from typing import Final
+
+# intake
+TASK_RECEIVED: Final = "task_received"
+TASK_REFUSED: Final = "task_refused"
+TASK_QUEUED: Final = "task_queued"
+TASK_RELEASED: Final = "task_released"
+TASK_ARCHIVED: Final = "task_archived"
+
+# an attempt
+TASK_CLAIMED: Final = "task_claimed"
+TASK_INTERRUPTED: Final = "task_interrupted"
+STEP_STARTED: Final = "step_started"
+STEP_FINISHED: Final = "step_finished"
+TURN_STARTED: Final = "turn_started"
+AGENT_STARTED: Final = "agent_started"
+TOOL_USED: Final = "tool_used"
+FILES_MODIFIED: Final = "files_modified"
+PERMISSION_DENIED: Final = "permission_denied"
+TURN_FINISHED: Final = "turn_finished"
+
+# the end of a task
+TASK_SUCCEEDED: Final = "task_succeeded"
+TASK_FAILED: Final = "task_failed"
+TASK_CANCELLED: Final = "task_cancelled"
+CANCEL_REQUESTED: Final = "cancel_requested"
+
+# files and notices
+ARTIFACT_WRITTEN: Final = "artifact_written"
+NOTICE_QUEUED: Final = "notice_queued"
+NOTICE_SENT: Final = "notice_sent"
+NOTICE_FAILED: Final = "notice_failed"
+
+# safety
+SECRET_REDACTED: Final = "secret_redacted"
+
+# service
+HOME_CREATED: Final = "home_created"
+ORCHESTRATOR_STARTED: Final = "orchestrator_started"
+ORCHESTRATOR_STOPPED: Final = "orchestrator_stopped"
+AUTOMATION_RESTARTED: Final = "automation_restarted"
+MIRROR_REPAIRED: Final = "mirror_repaired"
+VIEWS_REBUILT: Final = "views_rebuilt"
+
+ENDS: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELLED})
+"""The event types that end a task."""
+
+STATUS_OF_END: Final = {TASK_SUCCEEDED: "succeeded", TASK_FAILED: "failed", TASK_CANCELLED: "cancelled"}
+
+STATUSES: Final = (
+    "received",
+    "queued",
+    "running",
+    "waiting_retry",
+    "waiting_quota",
+    "waiting_approval",
+    "waiting_dependency",
+    "paused",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "refused",
+    "dropped",
+)
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "refused", "dropped"})
+
+SYSTEM: Final = "system"
+"""The stream of what belongs to no task."""
+
+
+def task_stream(task_id: str) -> str:
+    """Ids are unique ignoring case, so the stream's name is in lower case."""
+    return f"task-{task_id.lower()}"
+
+
+def task_of(stream: str) -> str | None:
+    """The task id of a stream in lower case, None where the stream is no task's."""
+    category, dash, name = stream.partition("-")
+    return name if dash and category == "task" else None

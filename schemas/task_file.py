@@ -1,0 +1,73 @@
+"""A task file, or free text, from its bytes to what it asks for."""
+
+from typing import Literal
+
+from schemas.free_text import read_wish
+from schemas.front_matter import entries, split
+from schemas.shown import quoted
+from schemas.task import Criterion
+from schemas.task_body import read_body
+from schemas.task_fields import Fields, agent_for, read_fields
+from schemas.task_text import MAX_BYTES, read_text
+from schemas.unreadable import Unreadable
+
+__all__ = ["MAX_BYTES", "TaskFile", "Unreadable", "read_task"]
+
+
+class TaskFile(Fields):
+    """What somebody wrote, read and checked, before the world is looked at.
+
+    `id` is the written one, None without; `cwd` is as written and may be anywhere.
+    """
+
+    title: str
+    prompt: str
+    target_files: tuple[str, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    context: str = ""
+    shaped_by: Literal["author", "rules"] = "author"
+
+
+def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFile:
+    """Read a task file. `file_name` is its name in the inbox, None for text from elsewhere.
+
+    `trusted` is true for the inbox and the CLI user: only theirs are checks that are run.
+    Raises Unreadable, and nothing else.
+    """
+    notes: list[str] = []
+    text = read_text(content, notes)
+    parts = split(text)
+    if parts is None:
+        wish = read_wish(text, notes)
+        return TaskFile(
+            type=wish.type,
+            agent=agent_for(wish.type),
+            title=wish.title,
+            prompt=wish.prompt,
+            cwd=wish.cwd,
+            shaped_by="rules",
+            warnings=tuple(notes),
+        )
+    fields = read_fields(entries(parts.source, parts.first_line), parts.first_line - 1)
+    body = read_body(parts.body, parts.body_line, trusted, notes)
+    if fields.id is None and file_name is not None:
+        notes.extend(_waits_for_its_name(fields.after, file_name))
+    settings = {name: value for name, value in fields if name != "warnings"}
+    return TaskFile(
+        **settings,
+        title=body.title,
+        prompt=body.prompt,
+        target_files=body.target_files,
+        criteria=body.criteria,
+        context=body.context,
+        warnings=(*notes, *fields.warnings),
+    )
+
+
+def _waits_for_its_name(after: tuple[str, ...], file_name: str) -> list[str]:
+    own = file_name.lower().removesuffix(".task.md")
+    return [
+        f"`after` names {quoted(one)}, this file's own name: it waits for an earlier task of that name."
+        for one in after
+        if one.lower() == own
+    ]

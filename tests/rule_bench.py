@@ -1,0 +1,286 @@
+"""A bench for rules: facts are laid into a log in memory, commands go through the real dispatch."""
+
+from typing import Any
+
+from eventstore.event import ANY, Event, Recorded
+from eventstore.ids import command_event_id
+from eventstore.memory_log import MemoryLog
+from handlers.decider import Decider
+from handlers.deciders import DECIDERS
+from handlers.dispatch import Dispatch
+from schemas import names
+from schemas.attempt import (
+    AgentStarted,
+    Captured,
+    ClaimTask,
+    Conditions,
+    FinishStep,
+    FinishTurn,
+    InterruptAttempt,
+    NoteAgent,
+    NoteFiles,
+    NoteTool,
+    ProcessIdentity,
+    StartStep,
+    StartTurn,
+    TaskCancelled,
+    TaskClaimed,
+    TaskFailed,
+    TaskInterrupted,
+    TaskSucceeded,
+    TurnFinished,
+    TurnReport,
+    TurnStarted,
+)
+from schemas.files import RecordArtifact
+from schemas.task import (
+    CancelRequested,
+    CancelTask,
+    ReceiveTask,
+    RecordArchived,
+    ReleaseTask,
+    TaskQueued,
+    TaskReceived,
+    TaskReleased,
+    TaskSpec,
+)
+from schemas.word import Command, Fact
+
+TASK_ID = "Fix-1"
+STREAM = names.task_stream(TASK_ID)
+CWD = "/ground/project"
+ROOT = "/ground"
+HOME = "/homes/evt"
+START = 1_700_000_000_000_000
+SECOND = 1_000_000
+SHA = "ab" * 32
+OTHER_SHA = "cd" * 32
+SESSION = "5f0c0f6e-0000-4000-8000-000000000001"
+OWN = ProcessIdentity(pid=10, started=100, boot_id="boot")
+AGENT = ProcessIdentity(pid=20, started=200, boot_id="boot")
+CONDITIONS = Conditions(
+    executable="claude",
+    executable_found=True,
+    max_turns=30,
+    timeout_s=60.0,
+    skip_permissions=False,
+    workers=2,
+    watcher_running=True,
+)
+
+
+def spec(**over: Any) -> TaskSpec:
+    values = {
+        "title": "Mend the sum",
+        "task_type": "bug_fix",
+        "agent": "bug_fix",
+        "prompt": "Mend it.",
+        "cwd": CWD,
+        "allowed_root": ROOT,
+    }
+    return TaskSpec.model_validate({**values, **over})
+
+
+def report(**over: Any) -> TurnReport:
+    """A turn that went well, unless something else is said."""
+    values = {
+        "ended": "exited",
+        "exit_code": 0,
+        "elapsed_ms": 1500,
+        "has_result": True,
+        "subtype": "success",
+        "num_turns": 2,
+        "result_text": "Done.",
+    }
+    return TurnReport.model_validate({**values, **over})
+
+
+def stderr(text: str) -> Captured:
+    return Captured(head=text, tail=text, text=text, size=len(text))
+
+
+def received(**over: Any) -> TaskReceived:
+    return TaskReceived(
+        task_id=TASK_ID, origin="inbox", file_name="fix.task.md", content_sha256=SHA, spec=spec(**over)
+    )
+
+
+def queued(*waits_for: str, not_before: int | None = None) -> TaskQueued:
+    return TaskQueued(
+        priority="medium",
+        cwd=CWD,
+        waits_for=waits_for,
+        not_before=not_before,
+        title="Mend the sum",
+        task_type="bug_fix",
+    )
+
+
+def claimed(attempt: int = 1) -> TaskClaimed:
+    return TaskClaimed(
+        attempt=attempt, worker="w1", lease_until=START, process=OWN, cwd=CWD, conditions=CONDITIONS
+    )
+
+
+def turn_started(attempt: int = 1, turn_index: int = 0) -> TurnStarted:
+    return TurnStarted(
+        attempt=attempt,
+        turn_index=turn_index,
+        session_id=SESSION,
+        executable="claude",
+        prompt_sha256=SHA,
+        tools=("Read",),
+    )
+
+
+def agent_started(attempt: int = 1) -> AgentStarted:
+    return AgentStarted(attempt=attempt, turn_index=0, process=AGENT)
+
+
+def turn_finished(attempt: int = 1, **over: Any) -> TurnFinished:
+    return TurnFinished(attempt=attempt, turn_index=0, session_id=SESSION, report=report(**over))
+
+
+def interrupted(attempt: int = 1, *, worker_died: bool = False) -> TaskInterrupted:
+    return TaskInterrupted(attempt=attempt, reason="it stopped", worker_died=worker_died)
+
+
+def succeeded(attempt: int = 1) -> TaskSucceeded:
+    return TaskSucceeded(**_end(attempt), claimed="Done.", verified="unchecked")
+
+
+def failed(attempt: int = 1) -> TaskFailed:
+    return TaskFailed(**_end(attempt), error_class="fatal", reason="no_result", sentence="no result.")
+
+
+def cancelled(attempt: int = 0) -> TaskCancelled:
+    return TaskCancelled(**_end(attempt), reason="wrong file", by="cli:ann")
+
+
+def _end(attempt: int) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
+        "task_type": "bug_fix",
+        "agent": "bug_fix",
+        "priority": "medium",
+        "elapsed_ms": 0,
+        "waited_ms": 0,
+    }
+
+
+RUNNING = (received(), queued(), claimed())
+TURNING = (*RUNNING, turn_started())
+ANSWERED = (*TURNING, turn_finished())
+STATUSES: dict[str, tuple[Fact, ...]] = {
+    "unknown": (),
+    "received": (received(after=("a",)),),
+    "waiting_dependency": (received(after=("a",)), queued("a")),
+    "queued": (received(), queued()),
+    "running": RUNNING,
+    "succeeded": (*ANSWERED, succeeded()),
+    "failed": (*ANSWERED, failed()),
+    "cancelled": (received(), queued(), cancelled()),
+}
+"""What a log holds of a task in each status that a task can have today."""
+
+RELEASED = (received(after=("a",)), queued("a"), TaskReleased(waited_for=("a",)))
+CANCELLING = (*ANSWERED, CancelRequested(reason="wrong file"))
+
+USUAL: dict[type[Command], dict[str, Any]] = {
+    ReceiveTask: {"origin": "inbox", "file_name": "fix.task.md", "content_sha256": SHA, "spec": spec()},
+    ReleaseTask: {"succeeded": ("a",)},
+    CancelTask: {"reason": "wrong file"},
+    ClaimTask: {
+        "worker": "w1",
+        "lease_until": START + 120 * SECOND,
+        "process": OWN,
+        "cwd": CWD,
+        "allowed_root": ROOT,
+        "home": HOME,
+        "windows": False,
+        "conditions": CONDITIONS,
+    },
+    StartStep: {"phase": "snapshot"},
+    FinishStep: {"phase": "snapshot", "elapsed_ms": 5, "percent_complete": 5, "blob": SHA},
+    StartTurn: {
+        "session_id": SESSION,
+        "executable": "claude",
+        "prompt_sha256": SHA,
+        "tools": ("Read", "Edit"),
+    },
+    NoteAgent: {"process": AGENT},
+    NoteTool: {"tool": "Read", "tool_use_id": "toolu_1", "detail": "sum.py"},
+    NoteFiles: {"files": ({"path": "sum.py", "change": "modified"},)},
+    FinishTurn: {"report": report()},
+    InterruptAttempt: {"reason": "the service died"},
+    RecordArtifact: {
+        "path": "results/Fix-1.json",
+        "sha256": SHA,
+        "summary_path": "summaries/Fix-1_summary.txt",
+        "summary_sha256": OTHER_SHA,
+        "upto": 4,
+    },
+    RecordArchived: {
+        "subject": TASK_ID,
+        "path": "tasks/processed/Fix-1.succeeded.task.md",
+        "status": "succeeded",
+    },
+}
+
+
+class Bench:
+    """One log, one task in it, and a clock that is moved by hand."""
+
+    def __init__(self, *given: Fact) -> None:
+        self.log = MemoryLog()
+        self.dispatch = Dispatch(self.log, "urn:evt:bench", DECIDERS)
+        self.now = START
+        self._made = 0
+        self.given(*given)
+
+    def given(self, *facts: Fact, actor: str = "cli:ann", stream: str = STREAM) -> None:
+        """Lay facts into the log, a second apart, without asking any rule."""
+        for fact in facts:
+            event = Event(
+                id=self._fresh("event"),
+                type=fact.TYPE,
+                data=fact.model_dump(mode="json"),
+                time=self.now,
+                actor=actor,
+                source="urn:evt:bench",
+                schema=fact.SCHEMA,
+            )
+            self.log.append(stream, [event], ANY)
+            self.now += SECOND
+
+    def command(self, kind: type[Command], **over: Any) -> Command:
+        """A command about the task as it is usually given; the open attempt is 1."""
+        fields = dict(USUAL.get(kind, {}))
+        if "task_id" in kind.model_fields:
+            fields["task_id"] = TASK_ID
+        if "attempt" in kind.model_fields:
+            fields["attempt"] = 1
+        envelope = {"command_id": self._fresh("command"), "time": self.now, "actor": "cli:ann"}
+        return kind.model_validate({**envelope, **fields, **over})
+
+    def do(self, kind: type[Command], **over: Any) -> list[Recorded]:
+        """Give a command; what it appended."""
+        head = self.log.head()
+        self.dispatch(self.command(kind, **over))
+        return list(self.log.all(head))
+
+    def state(self, decider: Decider[Any]) -> Any:
+        state, _ = self.dispatch.state(decider, STREAM)
+        return state
+
+    @property
+    def types(self) -> list[str]:
+        return [event.type for event in self.log.all()]
+
+    def _fresh(self, kind: str) -> str:
+        self._made += 1
+        return command_event_id(f"{kind}-{self._made}", 0)
+
+
+def types(events: list[Recorded]) -> list[str]:
+    return [event.type for event in events]

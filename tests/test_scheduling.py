@@ -1,0 +1,140 @@
+"""Which task is next: priority, then age, one at a time in overlapping directories, none before its time."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.path_policy import overlap
+from handlers.scheduling import choose, next_due
+
+RANKS = {"high": 0, "medium": 1, "low": 2}
+NOW = 1_000
+
+
+def row(task_id: str, position: int, **over: Any) -> dict[str, Any]:
+    """A queued task of its own directory; `position` is its age."""
+    return {
+        "task_id": task_id,
+        "status": "queued",
+        "rank": RANKS["medium"],
+        "received_position": position,
+        "not_before": None,
+        "cwd": f"/ground/{task_id}",
+        **over,
+    }
+
+
+def next_of(*rows: dict[str, Any], now: int = NOW) -> str | None:
+    chosen = choose(iter(rows), now)
+    return None if chosen is None else str(chosen["task_id"])
+
+
+def test_an_empty_queue_has_no_next() -> None:
+    assert next_of() is None
+
+
+def test_high_comes_before_medium_before_low() -> None:
+    rows = [row("l", 1, rank=2), row("m", 2), row("h", 3, rank=0)]
+    assert next_of(*rows) == "h"
+    assert next_of(*rows[:2]) == "m"
+
+
+def test_of_one_priority_the_oldest_comes_first() -> None:
+    assert next_of(row("young", 9), row("old", 3), row("middle", 5)) == "old"
+
+
+@pytest.mark.parametrize("status", ["running", "waiting_dependency"])
+def test_only_a_queued_task_is_next(status: str) -> None:
+    assert next_of(row("a", 1, status=status)) is None
+
+
+@pytest.mark.parametrize(("not_before", "chosen"), [(NOW + 1, None), (NOW, "a"), (0, "a"), (None, "a")])
+def test_no_task_starts_before_its_time(not_before: int | None, chosen: str | None) -> None:
+    assert next_of(row("a", 1, not_before=not_before)) == chosen
+
+
+def test_a_task_that_is_not_due_lets_others_pass() -> None:
+    early = row("early", 1, rank=0, not_before=NOW + 1, cwd="/ground/a")
+    assert next_of(early, row("later", 2, cwd="/ground/a")) == "later"
+
+
+@pytest.mark.parametrize(
+    ("busy", "wanted"),
+    [
+        ("/ground/a", "/ground/a"),
+        ("/ground/a", "/ground/a/b/c"),
+        ("/ground/a/b", "/ground"),
+        ("C:\\Ground\\a", "c:\\ground\\A\\b"),
+    ],
+)
+def test_one_task_works_in_a_directory_at_a_time(busy: str, wanted: str) -> None:
+    assert next_of(row("r", 1, status="running", cwd=busy), row("q", 2, cwd=wanted)) is None
+
+
+@pytest.mark.parametrize(("busy", "wanted"), [("/ground/a", "/ground/ab"), ("/ground/a/b", "/ground/a/c")])
+def test_tasks_of_different_directories_work_side_by_side(busy: str, wanted: str) -> None:
+    assert next_of(row("r", 1, status="running", cwd=busy), row("q", 2, cwd=wanted)) == "q"
+
+
+def test_a_task_that_waits_for_its_directory_lets_others_pass_that_work_elsewhere() -> None:
+    running = row("r", 1, status="running", cwd="/ground/a")
+    assert next_of(running, row("first", 2, rank=0, cwd="/ground/a"), row("second", 3)) == "second"
+
+
+def test_a_task_that_waits_for_its_directory_is_not_overtaken_in_a_part_of_it() -> None:
+    running = row("r", 1, status="running", cwd="/ground/a")
+    whole = row("whole", 2, rank=0, cwd="/ground")
+    part = row("part", 3, rank=2, cwd="/ground/b")
+    assert next_of(running, whole, part) is None
+    assert next_of(whole, part) == "whole"
+
+
+def test_the_next_moment_is_the_earliest_that_is_still_to_come() -> None:
+    rows = [row("a", 1, not_before=NOW + 50), row("b", 2, not_before=NOW + 20), row("c", 3, not_before=NOW)]
+    assert next_due(rows, NOW) == NOW + 20
+    assert next_due([row("a", 1), row("c", 3, not_before=NOW)], NOW) is None
+    assert next_due([], NOW) is None
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["queued", "running", "waiting_dependency"]),
+        st.integers(0, 2),
+        st.sampled_from([None, NOW - 1, NOW + 1]),
+        st.sampled_from(["/g", "/g/a", "/g/a/b", "/g/c", "/h"]),
+    ),
+    max_size=8,
+).map(
+    lambda found: [
+        row(f"t{n}", n, status=status, rank=rank, not_before=due, cwd=cwd)
+        for n, (status, rank, due, cwd) in enumerate(found)
+    ]
+)
+
+
+@given(rows=ROWS)
+def test_whatever_is_chosen_may_start_and_none_that_may_goes_before_it(rows: list[dict[str, Any]]) -> None:
+    def may_start(one: dict[str, Any]) -> bool:
+        free = not any(overlap(one["cwd"], other["cwd"]) for other in rows if other["status"] == "running")
+        return one["status"] == "queued" and (one["not_before"] or 0) <= NOW and free
+
+    chosen = choose(rows, NOW)
+    able = [one for one in rows if may_start(one)]
+    if chosen is None:
+        assert not able or any(one["status"] == "running" for one in rows)
+        return
+    assert may_start(dict(chosen))
+    mine = (chosen["rank"], chosen["received_position"])
+    ahead = [one for one in able if (one["rank"], one["received_position"]) < mine]
+    # One that may start is passed over only for one before it that waits for a part of its directory.
+    due = [one for one in rows if one["status"] == "queued" and (one["not_before"] or 0) <= NOW]
+    for one in ahead:
+        blocking = [
+            other
+            for other in due
+            if (other["rank"], other["received_position"]) < (one["rank"], one["received_position"])
+            and overlap(other["cwd"], one["cwd"])
+        ]
+        assert blocking
