@@ -1,0 +1,1 @@
+"""Views: pure folds of the log, row by row."""

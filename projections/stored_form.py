@@ -1,0 +1,59 @@
+"""How views lie in their database: names and shapes that writer and readers share."""
+
+from typing import Final, NamedTuple
+
+import orjson
+
+from eventstore.log import Log
+from projections.projection import Projection, Row
+
+APPLICATION_ID: Final = 0x65767476
+"""Stands in the file's header ("evtv"), so that no other program's file is taken for ours."""
+
+LAYOUT: Final = 1
+"""Version of the tables below, kept as SQLite's `user_version`."""
+
+CHECKPOINTS: Final = "checkpoints"
+"""One line a view: view, version, global_position, event_id (of the event at that position)."""
+
+
+NO_EVENT: Final = ""
+"""Stands for the event id of a view that is folded up to 0."""
+
+
+class Checkpoint(NamedTuple):
+    """Up to where a view is folded. The id tells this log from another one of the same length."""
+
+    version: int
+    global_position: int
+    event_id: str
+
+    def fits(self, projection: Projection, log: Log) -> bool:
+        """The view was made by this version of the projection, from this log."""
+        return self.version == projection.version and self.event_id == event_id(log, self.global_position)
+
+
+def event_id(log: Log, position: int) -> str | None:
+    """The id of the event at a global position, None where the log does not reach so far."""
+    if position == 0:
+        return NO_EVENT
+    return next((event.id for event in log.all(position - 1, position)), None)
+
+
+def encode(row: Row) -> str:
+    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class RowUnreadable(Exception):
+    """A stored row is no JSON object: something else than this program wrote it, or the disk did."""
+
+
+def decode(text: str) -> Row:
+    """Raises RowUnreadable."""
+    try:
+        row = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RowUnreadable(f"a stored row is no JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise RowUnreadable("a stored row is no JSON object")
+    return row

@@ -1,0 +1,131 @@
+"""A task's own stream, read once: what artifact and summary are made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from eventstore.event import Recorded
+from projections.file_changes import FileChanges
+from schemas import names
+
+TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens")
+
+
+class NothingToWrite(ValueError):
+    """The stream has no turn and no end yet, or is no task's."""
+
+
+@dataclass(slots=True)
+class Story:
+    """`events` are those up to the last turn or end: a receipt for a file never changes the file."""
+
+    task_id: str
+    events: tuple[Recorded, ...]
+    received: Mapping[str, Any]
+    claim: Mapping[str, Any] | None = None
+    turns: list[Recorded] = field(default_factory=list)
+    starts: list[Recorded] = field(default_factory=list)
+    end: Recorded | None = None
+    attempts: int = 0
+    snapshots: dict[int, str] = field(default_factory=dict)
+    files: tuple[Mapping[str, Any], ...] = ()
+    redactions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Recorded:
+        """The turn or end that the files answer for."""
+        return self.end or self.turns[-1]
+
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """What the last attempt's last turn left behind; None where that attempt finished none."""
+        if not self.turns or self.turns[-1].data["attempt"] < self.attempts:
+            return None
+        report: Mapping[str, Any] = self.turns[-1].data["report"]
+        return report
+
+    @property
+    def started(self) -> bool:
+        """The last attempt got as far as starting its agent."""
+        return bool(self.starts) and int(self.starts[-1].data["attempt"]) == self.attempts
+
+    @property
+    def elapsed_ms(self) -> int:
+        """From the claim of the last attempt to the end; of a turn that is not the end, its own time."""
+        if self.end is not None:
+            return int(self.end.data["elapsed_ms"])
+        return int(self.turns[-1].data["report"]["elapsed_ms"])
+
+
+def considered(events: Sequence[Recorded]) -> tuple[Recorded, ...]:
+    """The events up to the last turn or end. Raises NothingToWrite."""
+    for index in reversed(range(len(events))):
+        if events[index].type == names.TURN_FINISHED or events[index].type in names.ENDS:
+            return tuple(events[: index + 1])
+    raise NothingToWrite("no turn and no end stands in the log yet")
+
+
+def read(events: Sequence[Recorded]) -> Story:
+    """Read the events of one task's stream, in order. Raises NothingToWrite."""
+    kept = considered(events)
+    # Not always the first: what was redacted from it may be told before.
+    received = next((event.data for event in kept if event.type == names.TASK_RECEIVED), None)
+    if received is None:
+        raise NothingToWrite(f"stream {kept[0].stream} holds no task that was received")
+    story = Story(received["task_id"], kept, received)
+    changes = FileChanges()
+    for event in kept:
+        _take(story, changes, event)
+    story.files = changes.current
+    return story
+
+
+def _take(story: Story, changes: FileChanges, event: Recorded) -> None:
+    data = event.data
+    match event.type:
+        case names.TASK_CLAIMED:
+            story.claim = data
+            story.attempts = data["attempt"]
+            story.end = None
+        case names.STEP_FINISHED if data["phase"] == "snapshot" and data["blob"] is not None:
+            story.snapshots[data["attempt"]] = data["blob"]
+            changes.measured_from(data["blob"])
+        case names.FILES_MODIFIED:
+            changes.found(data["files"])
+        case names.TURN_STARTED:
+            story.starts.append(event)
+        case names.TURN_FINISHED:
+            story.turns.append(event)
+        case names.SECRET_REDACTED:
+            for pattern, count in data["patterns"].items():
+                story.redactions[pattern] = story.redactions.get(pattern, 0) + count
+        case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
+            story.end = event
+        case _:
+            pass  # tells nothing that the files repeat
+
+
+def cost(story: Story) -> dict[str, Any]:
+    """What all turns together took; the agent's own estimate in US dollars."""
+    by_attempt: dict[int, dict[str, Any]] = {}
+    for turn in story.turns:
+        data = turn.data
+        row = by_attempt.setdefault(data["attempt"], {"usd": 0.0, **dict.fromkeys(TOKENS, 0)})
+        row["usd"] = round(row["usd"] + data["report"]["cost_usd"], 9)
+        for name in TOKENS:
+            row[name] += data["report"]["usage"][name]
+    return {
+        "usd": round(sum(row["usd"] for row in by_attempt.values()), 9),
+        **{name: sum(row[name] for row in by_attempt.values()) for name in TOKENS},
+        "by_attempt": [{"attempt": attempt, **row} for attempt, row in sorted(by_attempt.items())],
+    }
+
+
+def artifact_path(task_id: str) -> str:
+    """Relative to the home, `/`-separated."""
+    return f"results/{task_id}.json"
+
+
+def summary_path(task_id: str) -> str:
+    """Relative to the home, `/`-separated."""
+    return f"summaries/{task_id}_summary.txt"

@@ -1,0 +1,101 @@
+"""The summary of a task, for people: plain text, and nothing in it that a terminal would obey."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eventstore.event import Recorded
+from projections import story as stories
+from projections.story import Story, artifact_path
+from schemas import names
+from schemas.shown import shown
+
+FILES_SHOWN = 50
+CLAIM_SHOWN = 4000
+
+
+def summary(events: Sequence[Recorded]) -> str:
+    """Title, outcome in its three parts, files, cost, what to do next. Raises NothingToWrite."""
+    story = stories.read(events)
+    spec = story.received["spec"]
+    lines = [
+        spec["title"] or story.task_id,
+        "",
+        f"Task:      {story.task_id} ({spec['task_type']}, priority {spec['priority']})",
+        f"Status:    {_status(story)}",
+        f"When:      {story.last.when}, {story.elapsed_ms / 1000:.1f} s",
+        f"Directory: {story.claim['cwd'] if story.claim is not None else spec['cwd']}",
+        "",
+        *_outcome(story),
+        "",
+        *_files(story),
+        "",
+        *_cost(story),
+        "",
+        *_next(story),
+    ]
+    return "".join(f"{shown(line.expandtabs(4)).rstrip()}\n" for line in lines)
+
+
+def _status(story: Story) -> str:
+    if story.end is None:
+        return "at work: a turn is finished, the task is not"
+    status = names.STATUS_OF_END[story.end.type]
+    data = story.end.data
+    match story.end.type:
+        case names.TASK_FAILED:
+            return f"{status} ({data['error_class']}, {data['reason']}): {data['sentence']}"
+        case names.TASK_CANCELLED:
+            return f"{status} by {data['by']}: {data['reason']}"
+        case _:
+            return status
+
+
+def _outcome(story: Story) -> list[str]:
+    report = story.report
+    end: Mapping[str, Any] = story.end.data if story.end is not None else {}
+    claimed = end.get("claimed") or (report["result_text"] if report is not None else "")
+    lines = ["Outcome", f"  ended:    {_ended(story, report)}"]
+    if not claimed:
+        lines.append("  claimed:  nothing")
+    else:
+        cut = " […]" if len(claimed) > CLAIM_SHOWN else ""
+        first, *rest = (claimed[:CLAIM_SHOWN] + cut).splitlines() or [""]
+        lines += [f"  claimed:  {first}", *(f"            {line}" for line in rest)]
+    lines.append(f"  verified: {end.get('verified', 'unchecked')}")
+    lines += [f"            - {evidence}" for evidence in end.get("evidence", ())]
+    return lines
+
+
+def _ended(story: Story, report: Mapping[str, Any] | None) -> str:
+    if report is None:
+        return "the agent's turn was interrupted" if story.started else "no agent was started"
+    if report["ended"] == "exited":
+        return f"the agent exited with code {report['exit_code']}"
+    code = "" if report["exit_code"] is None else f" (exit code {report['exit_code']})"
+    return f"{report['ended'].replace('_', ' ')}{code}" + (f": {report['note']}" if report["note"] else "")
+
+
+def _files(story: Story) -> list[str]:
+    if not story.files:
+        return ["No file was changed."]
+    lines = [f"Files changed: {len(story.files)}"]
+    for change in story.files[:FILES_SHOWN]:
+        origin = f" (from {change['moved_from']})" if change["moved_from"] is not None else ""
+        lines.append(f"  {change['change']:<9}{change['path']}{origin}")
+    if len(story.files) > FILES_SHOWN:
+        lines.append(f"  and {len(story.files) - FILES_SHOWN} more, all named in the artifact")
+    return lines
+
+
+def _cost(story: Story) -> list[str]:
+    spent = stories.cost(story)
+    attempts = "1 attempt" if story.attempts == 1 else f"{story.attempts} attempts"
+    read, cached, written = spent["input_tokens"], spent["cache_read_tokens"], spent["output_tokens"]
+    tokens = f"{read} tokens in, {written} out, {cached} from the cache"
+    return [f"Cost: {spent['usd']:.4f} USD in {attempts}; {tokens}"]
+
+
+def _next(story: Story) -> list[str]:
+    suggested = list(story.end.data.get("suggested_actions", ())) if story.end is not None else []
+    look = f"See everything: evt show {story.task_id}, and {artifact_path(story.task_id)}"
+    return ["What to do next", *(f"  - {action}" for action in (*suggested, look))]

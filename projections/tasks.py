@@ -1,0 +1,165 @@
+"""tasks: every task there ever was, and every refusal."""
+
+from typing import Any, Final
+
+from eventstore.event import Recorded
+from projections.projection import Projection, Row
+from schemas import names
+
+BESIDE: Final = frozenset({names.ARTIFACT_WRITTEN, names.TASK_ARCHIVED, names.SECRET_REDACTED})
+"""Receipts for files, and notes on another event: none of the task's own doing."""
+
+TOKENS: Final = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cache_read": "cache_read_tokens",
+    "cache_creation": "cache_creation_tokens",
+}
+
+UNTOUCHED: Final[Row] = {
+    "queued_at": None,
+    "claimed_at": None,
+    "ended_at": None,
+    "attempt": 0,
+    "waits_for": [],
+    "not_before": None,
+    "session_id": None,
+    "reason": None,
+    "sentence": None,
+    "error_class": None,
+    "verified": None,
+    "cost_usd": 0.0,
+    "tokens": dict.fromkeys(TOKENS, 0),
+    "files_modified": 0,
+    "cancel_requested": False,
+    "worker": None,
+    "parent_task_id": None,
+}
+
+
+def refused_key(event: Recorded) -> str:
+    return f"refused-{event.global_position}"
+
+
+def _keys(event: Recorded) -> tuple[str, ...]:
+    if event.type in BESIDE:
+        return ()
+    if event.type == names.TASK_REFUSED:
+        return (refused_key(event),)
+    task_id = names.task_of(event.stream)
+    return () if task_id is None else (task_id,)
+
+
+def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
+    seen = {"last_event": event.type, "last_at": event.time}
+    if event.type == names.TASK_RECEIVED:
+        return {**_received(event), **seen}
+    if event.type == names.TASK_REFUSED:
+        return {**_refused(event), **seen}
+    if row is None:
+        return None
+    return {**row, **_changes(row, event), **seen}
+
+
+def _received(event: Recorded) -> Row:
+    data = event.data
+    spec = data["spec"]
+    return {
+        **UNTOUCHED,
+        "task_id": data["task_id"],
+        "status": "received",
+        "title": spec["title"],
+        "task_type": spec["task_type"],
+        "agent": spec["agent"],
+        "priority": spec["priority"],
+        "cwd": spec["cwd"],
+        "origin": data["origin"],
+        "file_name": data["file_name"],
+        "received_at": event.time,
+        "not_before": spec["not_before"],
+        "parent_task_id": data["parent_task_id"],
+    }
+
+
+def _refused(event: Recorded) -> Row:
+    data = event.data
+    return {
+        **UNTOUCHED,
+        "task_id": None,
+        "status": "refused",
+        "title": data["file_name"],
+        "task_type": None,
+        "agent": None,
+        "priority": None,
+        "cwd": None,
+        "origin": None,
+        "file_name": data["file_name"],
+        "received_at": event.time,
+        "ended_at": event.time,
+        "reason": data["code"],
+        "sentence": data["reason"],
+        "refused_id": data["refused_id"],
+        "remedy": data["remedy"],
+        "line": data["line"],
+    }
+
+
+def _changes(row: Row, event: Recorded) -> dict[str, Any]:
+    """What an event changes in the row of a known task."""
+    match event.type:
+        case names.TASK_QUEUED:
+            waits_for = list(event.data["waits_for"])
+            return {
+                "status": "waiting_dependency" if waits_for else "queued",
+                "queued_at": event.time,
+                "waits_for": waits_for,
+                "not_before": event.data["not_before"],
+            }
+        case names.TASK_RELEASED:
+            return {"status": "queued", "waits_for": []}
+        case names.TASK_CLAIMED:
+            data = event.data
+            return {
+                "status": "running",
+                "attempt": data["attempt"],
+                "worker": data["worker"],
+                "cwd": data["cwd"],
+                "claimed_at": event.time,
+                "session_id": None,
+            }
+        case names.TASK_INTERRUPTED:
+            return {"status": "queued", "worker": None, "claimed_at": None}
+        case names.TURN_STARTED:
+            return {"session_id": event.data["session_id"]}
+        case names.FILES_MODIFIED:
+            return {"files_modified": len(event.data["files"])}
+        case names.TURN_FINISHED:
+            return _spent(row, event.data["report"])
+        case names.CANCEL_REQUESTED:
+            return {"cancel_requested": True}
+        case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
+            return _ended(event)
+        case _:
+            return {}
+
+
+def _spent(row: Row, report: dict[str, Any]) -> dict[str, Any]:
+    usage = report["usage"]
+    tokens = {name: row["tokens"][name] + usage[field] for name, field in TOKENS.items()}
+    return {"cost_usd": round(row["cost_usd"] + report["cost_usd"], 9), "tokens": tokens}
+
+
+def _ended(event: Recorded) -> dict[str, Any]:
+    data = event.data
+    return {
+        "status": names.STATUS_OF_END[event.type],
+        "ended_at": event.time,
+        "waits_for": [],
+        "reason": data.get("reason"),
+        "sentence": data.get("sentence"),
+        "error_class": data.get("error_class"),
+        "verified": data.get("verified"),
+    }
+
+
+PROJECTION: Final = Projection(name="tasks", version=1, types=None, keys=_keys, apply=_apply)

@@ -1,0 +1,90 @@
+"""to_archive: task files and where they belong; the archiver drains what is `pending`.
+
+A row outlives its first move: it is kept, not pending, while the task is under way,
+and deleted when the receipt for the final place stands in the log.
+"""
+
+from typing import Final
+
+from eventstore.event import Recorded
+from projections.projection import Projection, Row
+from schemas import names
+
+FOLDER: Final = "tasks/processed"
+
+
+def refused_subject(refused_id: str) -> str:
+    return f"refused-{refused_id}"
+
+
+def subject_of(event: Recorded) -> str:
+    """The key of the task (its id in lower case) or of the refusal that a file belongs to."""
+    if event.type == names.TASK_REFUSED:
+        return refused_subject(event.data["refused_id"])
+    return names.task_of(event.stream) or str(event.data["subject"])
+
+
+def _keys(event: Recorded) -> tuple[str, ...]:
+    if event.type in (names.TASK_REFUSED, names.TASK_RECEIVED):
+        return () if event.data["file_name"] is None else (subject_of(event),)
+    if event.type != names.TASK_ARCHIVED and names.task_of(event.stream) is None:
+        return ()
+    return (subject_of(event),)
+
+
+def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
+    match event.type:
+        case names.TASK_RECEIVED:
+            task_id = event.data["task_id"]
+            return _arrived(event, task_id, task_id, _place(task_id, "queued"), "queued")
+        case names.TASK_REFUSED:
+            return _refused(event, key)
+        case names.TASK_ARCHIVED:
+            return None if row is None else _archived(row, event)
+        case _:
+            if row is None:
+                return None
+            status = names.STATUS_OF_END[event.type]
+            return {**row, "want": _place(row["task_id"], status), "status": status, "pending": True}
+
+
+def _place(task_id: str, status: str) -> str:
+    return f"{FOLDER}/{task_id}.{status}.task.md"
+
+
+def _arrived(event: Recorded, subject: str, task_id: str | None, want: str, status: str) -> Row:
+    return {
+        "subject": subject,
+        "task_id": task_id,
+        "file_name": event.data["file_name"],
+        "content_sha256": event.data["content_sha256"],
+        "have": None,
+        "want": want,
+        "status": status,
+        "pending": True,
+        "reason": None,
+    }
+
+
+def _refused(event: Recorded, subject: str) -> Row:
+    data = event.data
+    place = _place(data["refused_id"], "refused")
+    reason = {name: data[name] for name in ("code", "reason", "remedy", "line")}
+    return {**_arrived(event, subject, None, place, "refused"), "reason": reason}
+
+
+def _archived(row: Row, event: Recorded) -> Row | None:
+    there = event.data["status"] == row["status"]
+    if there and row["status"] in names.ENDED:
+        return None
+    # The receipt may be for the place before this one: then the file has farther to go.
+    return {**row, "have": event.data["path"], "pending": not there}
+
+
+PROJECTION: Final = Projection(
+    name="to_archive",
+    version=1,
+    types=frozenset({names.TASK_RECEIVED, names.TASK_REFUSED, names.TASK_ARCHIVED}) | names.ENDS,
+    keys=_keys,
+    apply=_apply,
+)
