@@ -1,0 +1,1 @@
+"""Every technology, and the composition of the program."""

@@ -1,0 +1,182 @@
+"""The composition of the service: every part is built here and handed on by argument."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import trio
+
+from adapters.archiver import Archiver
+from adapters.artifact_writer import ArtifactWriter
+from adapters.blob_store import BlobStore
+from adapters.claims import Claims
+from adapters.claude_agent import ClaudeAgent
+from adapters.config.settings import Settings
+from adapters.feed import Feed
+from adapters.folders import Folders
+from adapters.home import Home
+from adapters.intake import Intake
+from adapters.keeper import Keeper
+from adapters.output_files import OutputFiles
+from adapters.policy_runner import PolicyRunner
+from adapters.process_tree import ProcessTrees
+from adapters.reconcile import Reconcile
+from adapters.stamp import Stamp
+from adapters.storage import WINDOWS, Storage
+from adapters.supervisor import Crew, Supervisor, obey_signals
+from adapters.system_clock import SystemClock, SystemIds
+from adapters.threaded_log import HeadDoorbell, LogFailed, ThreadedLog
+from adapters.timers import Timers
+from adapters.version import installed_version
+from adapters.watchdog_inbox import WatchdogInbox
+from adapters.work_tree import WorkTrees
+from adapters.worker import Worker, Workshop
+from eventstore.event import Recorded
+from handlers.deciders import DECIDERS
+from handlers.dispatch import AsyncDispatch
+from handlers.intake import Ground
+from handlers.path_policy import OWN_FOLDERS
+from projections.all_views import BY_NAME
+from projections.live import LiveViews
+from projections.view_rows import ViewRows
+from schemas.attempt import Conditions
+
+LIVE = ("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox", "artifacts")
+"""The views that automations drain: kept in memory, brought up from what is stored."""
+
+Listener = Callable[[Sequence[Recorded]], None]
+
+
+def ground_of(home: Home, settings: Settings) -> Ground:
+    return Ground(
+        home=str(home.root),
+        base=str(settings.base_cwd.resolve()),
+        allowed_root=str(settings.allowed_root.resolve()),
+        windows=WINDOWS,
+    )
+
+
+def live_views(home: Home, storage: Storage) -> LiveViews:
+    """The live views as they are stored; the feed brings them up to the head."""
+    projections = [BY_NAME[name] for name in LIVE]
+    storage.views.catch_up(storage.log)
+    live = LiveViews(projections)
+    with ViewRows.open(home.views, storage.log, projections) as stored:
+        position = min(stored.position, storage.log.head())
+        for name in LIVE:
+            live.load(name, stored.written(name), position)
+    return live
+
+
+def _denied(home: Home) -> tuple[str, ...]:
+    """The agent never reads a home's settings, and never edits its state."""
+    root = home.root
+    folders = [f"Edit({root / name}/**)" for name in OWN_FOLDERS]
+    return (f"Read({root / '.env'})", f"Edit({root / '.env'})", *folders)
+
+
+class Service:
+    """One home's service, built and ready to run."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        storage: Storage,
+        environ: Mapping[str, str],
+        workers: int,
+        listener: Listener | None = None,
+    ) -> None:
+        clock = SystemClock()
+        self._stamp = Stamp(clock, SystemIds(clock.now))
+        self._log = ThreadedLog(storage.log)
+        self._dispatch = AsyncDispatch(self._log, storage.source, DECIDERS)
+        self._feed = Feed(self._log, live_views(home, storage), listener)
+        self._folders = Folders(environ.get("PATH", ""))
+        self._processes = ProcessTrees()
+        self._blobs = BlobStore(home.blobs, storage.redact)
+        self._tree = WorkTrees([*(home.root / name for name in OWN_FOLDERS), home.root / ".env"])
+        self._home = home
+        self._settings = settings
+        self._storage = storage
+        self._environ = environ
+        self._workers = workers
+        self.inbox = WatchdogInbox(home.root)
+
+    async def run(self, drain_wait_s: float | None) -> str:
+        """Serve until told to stop, or until drained; the reason of the end."""
+        async with self.inbox:
+            supervisor = Supervisor(await self._crew(), drain_wait_s)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(_obeying, supervisor)
+                reason = await supervisor.run()
+                nursery.cancel_scope.cancel()
+        return reason
+
+    async def _crew(self) -> Crew:
+        feed, dispatch, stamp = self._feed, self._dispatch, self._stamp
+        ground = ground_of(self._home, self._settings)
+        executable = await self._folders.executable(self._settings.claude_executable)
+        agent = ClaudeAgent(
+            executable=executable or self._settings.claude_executable,
+            environ=self._environ,
+            env_allow=self._settings.env_allow,
+            blobs=self._blobs,
+            redact=self._storage.redact,
+            trees=self._processes,
+            skip_permissions=self._settings.skip_permissions,
+        )
+        conditions = Conditions(
+            executable=agent.executable,
+            executable_found=executable is not None,
+            max_turns=self._settings.max_turns,
+            timeout_s=self._settings.timeout_s,
+            skip_permissions=self._settings.skip_permissions,
+            workers=self._workers,
+            watcher_running=self.inbox.watching,
+        )
+        claims = Claims(feed, dispatch, stamp, self._folders, self._processes, ground, conditions)
+        shop = Workshop(
+            feed=feed,
+            dispatch=dispatch,
+            stamp=stamp,
+            claims=claims,
+            agent=agent,
+            tree=self._tree,
+            blobs=self._blobs,
+            folders=self._folders,
+            denied=_denied(self._home),
+            max_turns=self._settings.max_turns,
+            max_budget_usd=self._settings.max_budget_usd,
+        )
+        return Crew(
+            feed=feed,
+            doorbell=HeadDoorbell(self._storage.log),
+            dispatch=dispatch,
+            stamp=stamp,
+            processes=self._processes,
+            reconcile=Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs),
+            claims=claims,
+            intake=Intake(feed, self.inbox, self._folders, ground, dispatch, stamp),
+            policies=PolicyRunner(feed, dispatch, stamp),
+            timers=Timers(feed, stamp),
+            artifacts=ArtifactWriter(feed, self._log, OutputFiles(self._home.root), dispatch, stamp),
+            archiver=Archiver(feed, self.inbox, dispatch, stamp),
+            keeper=Keeper(feed, self._storage.records, dispatch, stamp),
+            workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
+            fatal=(LogFailed,),
+            version=installed_version(),
+        )
+
+    async def settle(self) -> None:
+        """For a verb that owns the home for a moment: what it decided is carried out, nothing is claimed."""
+        crew = await self._crew()
+        await crew.reconcile.close_open_claims()
+        await crew.policies.drain()
+        await crew.artifacts.drain()
+        await crew.archiver.drain()
+        await crew.keeper.once()
+
+
+async def _obeying(
+    supervisor: Supervisor, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    await obey_signals(supervisor, task_status)

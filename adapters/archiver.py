@@ -1,0 +1,51 @@
+"""Move task files to the archive after their events stand in the log: append first, move after."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.feed import Feed
+from adapters.stamp import Stamp
+from adapters.todo import keep_drained
+from handlers.dispatch import AsyncDispatch
+from handlers.ports import Inbox
+from schemas.task import RecordArchived, RecordRefusedArchived
+
+
+class Archiver:
+    def __init__(self, feed: Feed, inbox: Inbox, dispatch: AsyncDispatch, stamp: Stamp) -> None:
+        self._feed = feed
+        self._inbox = inbox
+        self._dispatch = dispatch
+        self._stamp = stamp
+
+    async def run(self) -> None:
+        await keep_drained(self._feed, self.drain)
+
+    async def drain(self) -> None:
+        """Move what the to-do list names now."""
+        for row in list(self._feed.live.rows("to_archive").values()):
+            if row["pending"]:
+                await self._move(row)
+        await self._feed.advance()
+
+    async def _move(self, row: Mapping[str, Any]) -> None:
+        want = str(row["want"])
+        if row["have"] is None:
+            path = await self._inbox.archive(str(row["file_name"]), row["content_sha256"], want)
+        else:
+            path = await self._inbox.rearchive(str(row["have"]), want)
+        note = None if path else "the file was changed or taken away before it could be moved"
+        receipt = {
+            **self._stamp("service"),
+            "subject": row["subject"],
+            "path": path,
+            "status": row["status"],
+            "note": note,
+        }
+        if row["task_id"] is None:
+            said = row["reason"]
+            beside = (path or want).removesuffix(".task.md") + ".reason.txt"
+            await self._inbox.write_reason(beside, f"{said['reason']}\n{said['remedy']}\n")
+            await self._dispatch(RecordRefusedArchived(**receipt))
+        else:
+            await self._dispatch(RecordArchived(**receipt, task_id=row["task_id"]))

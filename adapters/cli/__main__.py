@@ -1,0 +1,7 @@
+"""`python -m adapters.cli`: the same as the console script `evt`."""
+
+import sys
+
+from adapters.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,25 @@
+"""What every verb is given: its arguments, where it speaks, and the way to the home."""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.cli.failure import USAGE, Failure
+from adapters.cli.output import Output
+from adapters.home import Home, NoHome, find_home
+
+
+@dataclass(frozen=True)
+class Call:
+    args: argparse.Namespace
+    output: Output
+    environ: Mapping[str, str]
+
+    def home(self) -> Home:
+        """Raises Failure where there is none."""
+        try:
+            return find_home(self.args.home, self.environ.get("EVT_HOME"), Path.cwd())
+        except NoHome as missing:
+            hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
+            raise Failure(USAGE, "no_home", str(missing), hint) from None

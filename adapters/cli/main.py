@@ -1,0 +1,117 @@
+"""The way in: find the verb, read its arguments, run it, and turn what goes wrong into a sentence."""
+
+import argparse
+import difflib
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from adapters.cli.call import Call
+from adapters.cli.failure import DISK_FAILED, INTERRUPTED, USAGE, Failure
+from adapters.cli.output import Output
+from adapters.cli.table import VERBS
+from adapters.config.environment import environment
+from eventstore.log import LogUnreadable
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
+
+
+def main() -> int:
+    """The console script. Returns the exit code."""
+    _speak_utf8()
+    return call(sys.argv[1:], dict(environment()))
+
+
+def call(argv: Sequence[str], environ: dict[str, str]) -> int:
+    """Run one verb and return its exit code; never raises but for a bug."""
+    output = Output("auto", environ, json="--json" in argv)
+    try:
+        code = _run(list(argv), environ, output)
+        sys.stdout.flush()
+        return code
+    except Failure as failure:
+        output.failure(failure)
+        return failure.exit_code
+    except LogUnreadable as unreadable:
+        output.failure(Failure(USAGE, "log_unreadable", str(unreadable)))
+        return USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone (`evt tail | head`): no more is owed to them.
+        _silence(sys.stdout)
+        return 0
+    except OSError as trouble:
+        _silence(sys.stdout)
+        where = f" ({trouble.filename})" if trouble.filename else ""
+        output.failure(Failure(DISK_FAILED, "io", f"{trouble.strerror or trouble}{where}."))
+        return DISK_FAILED
+
+
+def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
+    for word in argv:
+        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in word):
+            sentence = f"the argument {word!a} is not valid UTF-8."
+            raise Failure(USAGE, "usage", sentence, "Write it in UTF-8.")
+    home: str | None = None
+    if argv[:1] == ["--home"] and len(argv) > 1:
+        home, argv = argv[1], argv[2:]
+    if not argv:
+        output.err.write(_help(output))
+        return USAGE
+    name, rest = argv[0], argv[1:]
+    if name in ("-h", "--help", "help"):
+        output.out.write(_help(output))
+        return 0
+    if name == "--version":
+        name = "version"
+    if name not in VERBS:
+        near = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f"Did you mean `evt {near[0]}`?" if near else "`evt --help` lists the verbs."
+        raise Failure(USAGE, "usage", f"there is no verb {name!r}.", hint)
+    module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
+    parser = _Parser(
+        prog=f"evt {name}", description=module.__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--home", metavar="DIR", default=home, help="the home (else EVT_HOME, else the nearest upward)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout, errors as JSON on stderr"
+    )
+    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
+    module.arguments(parser)
+    args = parser.parse_args(rest)
+    output = Output(args.color, environ, args.json)
+    return int(module.run(Call(args, output, environ)))
+
+
+def _help(output: Output) -> str:
+    lines = ["evt: drop a task file into a folder, read the outcome, prove what happened.", ""]
+    lines += ["usage: evt VERB [...]        evt VERB --help says more", ""]
+    group = ""
+    for name, verb in VERBS.items():
+        if verb.group != group:
+            group = verb.group
+            lines.append(output.paint(group, "bold"))
+        lines.append(f"  {output.paint(name.ljust(20), 'cyan')} {verb.line}")
+    return "\n".join([*lines, ""])
+
+
+def _speak_utf8() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def _silence(stream: Any) -> None:
+    """Point a broken stream at nothing, so that the interpreter's last flush says nothing."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

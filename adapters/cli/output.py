@@ -1,0 +1,114 @@
+"""What a verb says: data on stdout, everything else on stderr, colour only where it can be seen."""
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+import orjson
+
+from adapters.cli.columns import cut, padded, width
+from adapters.cli.failure import Failure
+from schemas.shown import shown
+
+STYLES: Mapping[str, str] = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+STATUS_STYLE: Mapping[str, str] = {
+    "succeeded": "green",
+    "failed": "red",
+    "refused": "red",
+    "dropped": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "queued": "blue",
+    "received": "blue",
+}
+
+
+class Output:
+    """One for each call. `json` asks for one document, errors included."""
+
+    def __init__(
+        self,
+        color: str,
+        environ: Mapping[str, str],
+        json: bool,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+        self.json = json
+        self.terminal = self.out.isatty() and environ.get("TERM") != "dumb"
+        allowed = self.terminal and not environ.get("NO_COLOR")
+        self.colored = color == "always" or (color == "auto" and allowed)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal, 100 where there is none."""
+        return shutil.get_terminal_size((100, 24)).columns or 100
+
+    def paint(self, text: str, *styles: str) -> str:
+        """Text in colour, or as it is where colour cannot be seen."""
+        wanted = [STYLES[style] for style in styles if style]
+        return f"\x1b[{';'.join(wanted)}m{text}\x1b[0m" if self.colored and wanted else text
+
+    def status(self, status: str) -> str:
+        return self.paint(status, STATUS_STYLE.get(status, ""))
+
+    def line(self, text: str = "") -> None:
+        """One line of data."""
+        self.out.write(text + "\n")
+
+    def document(self, value: Any) -> None:
+        """One JSON document on stdout."""
+        self.out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
+
+    def record(self, value: Any) -> None:
+        """One JSON value on one line, for streams."""
+        self.out.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() + "\n")
+
+    def note(self, text: str) -> None:
+        """A word beside the data."""
+        self.err.write(text + "\n")
+        self.err.flush()
+
+    def failure(self, failure: Failure) -> None:
+        if self.json:
+            said = {"code": failure.code, "message": failure.sentence, "hint": failure.hint}
+            self.err.write(orjson.dumps({"error": said}).decode() + "\n")
+            return
+        self.err.write(f"evt: {failure.sentence}\n")
+        if failure.hint:
+            self.err.write(f"     {failure.hint}\n")
+
+    def flush(self) -> None:
+        """Hand over what was said so far, to whoever follows."""
+        self.out.flush()
+
+    def table(
+        self, rows: Sequence[Sequence[str]], heads: Sequence[str], styles: Sequence[str] = (), styled: int = 0
+    ) -> None:
+        """Columns as wide as they need; the last one is cut at the terminal's edge.
+
+        Cells are made safe to show; `styles` names one style a row, for its cell number `styled`.
+        """
+        cells = [[shown(cell) for cell in row] for row in rows]
+        widths = [max([width(head), *(width(row[i]) for row in cells)]) for i, head in enumerate(heads)]
+        room = self.width - sum(widths[:-1]) - 2 * (len(heads) - 1)
+        self.line(self.paint("  ".join(map(padded, heads, widths)).rstrip(), "dim"))
+        for number, row in enumerate(cells):
+            fitting = [padded(cell, columns) for cell, columns in zip(row, widths, strict=True)]
+            if self.terminal and room > 1:
+                fitting[-1] = cut(row[-1], room)
+            if styles:
+                fitting[styled] = self.paint(fitting[styled], styles[number])
+            self.line("  ".join(fitting).rstrip())

@@ -1,0 +1,115 @@
+"""What is going on now: what runs, what waits and why, what ended last, and who does the work."""
+
+import argparse
+from collections import Counter
+from typing import Any, Final
+
+from adapters.cli.call import Call
+from adapters.cli.event_words import TELLING, words
+from adapters.cli.failure import GOOD
+from adapters.cli.moments import ago, now, span
+from adapters.cli.output import STATUS_STYLE, Output
+from adapters.cli.ownership import in_words, service
+from adapters.cli.reading import Reading, reading
+from adapters.cli.task_words import ended, name_of, since, waits
+from eventstore.log import Log
+from eventstore.unknown_types import unknown_types
+from projections.projection import Row
+from projections.queue import RANKS
+from schemas import names
+from schemas.shown import shown
+
+LAST_ENDED: Final = 5
+WAITING_SHOWN: Final = 20
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """It asks for nothing more."""
+
+
+def run(call: Call) -> int:
+    with reading(call) as found:
+        at = now()
+        told = _gathered(found, at)
+        if call.output.json:
+            call.output.document(told)
+        else:
+            _say(call.output, told, at)
+    return GOOD
+
+
+def _gathered(found: Reading, at: int) -> dict[str, Any]:
+    tasks = found.views.rows("tasks")
+    live = [(key, row) for key, row in tasks.items() if row["status"] not in names.ENDED]
+    waiting = [(key, row) for key, row in live if row["status"] != "running"]
+    waiting.sort(key=lambda item: (RANKS.get(item[1]["priority"], 1), item[1]["received_at"], item[0]))
+    over = [(key, row) for key, row in tasks.items() if row["status"] in names.ENDED]
+    over.sort(key=lambda item: (item[1]["ended_at"], item[0]), reverse=True)
+    counts = Counter(row["status"] for row in tasks.values())
+    return {
+        "home": str(found.home.root),
+        "position": found.views.position,
+        "service": service(found.home, found.log),
+        "counts": {status: counts[status] for status in names.STATUSES if counts[status]},
+        "running": [_running(found.log, key, row, at) for key, row in live if row["status"] == "running"],
+        "waiting": [
+            {**row, "id": name_of(key, row), "why": waits(row, tasks.get, at)} for key, row in waiting
+        ],
+        "ended": [{**row, "id": name_of(key, row)} for key, row in over[:LAST_ENDED]],
+        "unknown_types": unknown_types(found.log, TELLING),
+    }
+
+
+def _running(log: Log, key: str, row: Row, at: int) -> dict[str, Any]:
+    """The row with what its worker and its agent did last."""
+    step = tool = None
+    for event in log.stream(names.task_stream(key)):
+        if event.type in (names.STEP_STARTED, names.STEP_FINISHED):
+            step = event
+        elif event.type == names.TASK_CLAIMED:
+            step = tool = None
+        elif event.type == names.TOOL_USED:
+            tool = event
+    return {
+        **row,
+        "id": name_of(key, row),
+        "elapsed_ms": max(0, at - row["claimed_at"]) // 1000,
+        "last_step": None if step is None else words(step),
+        "last_tool": None if tool is None else words(tool),
+    }
+
+
+def _say(output: Output, told: dict[str, Any], at: int) -> None:
+    output.line(f"home     {shown(told['home'])} (as of event {told['position']})")
+    output.line(f"service  {in_words(told['service'], at)}")
+    counts = [f"{count} {output.status(status)}" for status, count in told["counts"].items()]
+    output.line(f"tasks    {', '.join(counts) or 'none yet'}")
+    if told["running"]:
+        output.line()
+        rows = [
+            (
+                row["id"],
+                span(row["elapsed_ms"] * 1000),
+                row["worker"] or "-",
+                row["last_step"] or "-",
+                row["last_tool"] or "-",
+            )
+            for row in told["running"]
+        ]
+        output.table(rows, ("running", "for", "worker", "step", "last tool"), ["cyan"] * len(rows))
+    if told["waiting"]:
+        output.line()
+        few = told["waiting"][:WAITING_SHOWN]
+        rows4 = [(row["id"], row["status"], row["priority"], row["why"] or "for a worker") for row in few]
+        output.table(rows4, ("waiting", "status", "priority", "why"), ["blue"] * len(few))
+        if len(told["waiting"]) > len(few):
+            output.line(f"and {len(told['waiting']) - len(few)} more: `evt list`")
+    if told["ended"]:
+        output.line()
+        rows4 = [(row["id"], row["status"], ago(since(row), at), ended(row)) for row in told["ended"]]
+        styles = [STATUS_STYLE.get(row["status"], "") for row in told["ended"]]
+        output.table(rows4, ("ended last", "status", "when", "title, or why"), styles, styled=1)
+    if told["unknown_types"]:
+        found = ", ".join(f"{shown(name)} ({count})" for name, count in told["unknown_types"].items())
+        output.line()
+        output.line(f"event types that this version does not know: {found}")

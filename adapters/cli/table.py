@@ -1,0 +1,29 @@
+"""Which verb lives in which module, and its line in the help."""
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    module: str
+    group: str
+    line: str
+
+
+VERBS: dict[str, Verb] = {
+    "demo": Verb("demo", "Begin", "a home, a sample repository and three tasks, on a recorded agent"),
+    "init": Verb("init", "Begin", "make a home in a folder"),
+    "create-sample": Verb("create_sample", "Begin", "write a sample task file into the inbox"),
+    "run": Verb("run", "Work", "the service: take in tasks and have them done"),
+    "add": Verb("add", "Work", "queue a task, from text or from files"),
+    "cancel": Verb("cancel", "Work", "stop a task, whether it waits or runs"),
+    "wait": Verb("wait", "Work", "wait for a task to end"),
+    "status": Verb("status", "Look", "what is going on now"),
+    "list": Verb("list_tasks", "Look", "every task in a line"),
+    "show": Verb("show", "Look", "all about one task"),
+    "tail": Verb("tail", "Look", "read and follow the log"),
+    "tail-events": Verb("tail", "Look", "the same as tail"),
+    "project": Verb("project", "Look", "a view of the log, now or at any time before"),
+    "replay": Verb("replay", "Prove", "rebuild every view from the first event, and compare"),
+    "validate-artifacts": Verb("validate_artifacts", "Prove", "check artifacts against their schema"),
+    "version": Verb("version", "Prove", "which versions are at work"),
+}

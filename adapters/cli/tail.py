@@ -1,0 +1,167 @@
+"""Read the log's last events, and follow it with -f. Times are in UTC; --json gives the stored lines."""
+
+import argparse
+import difflib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.cli.call import Call
+from adapters.cli.event_words import TELLING, event_line
+from adapters.cli.failure import GOOD, NOT_FOUND, USAGE, Failure
+from adapters.cli.finding import find_task
+from adapters.cli.moments import day, now, start_of
+from adapters.cli.reading import reading, reading_log
+from eventstore.event import Recorded
+from eventstore.sqlite_log import SqliteLog
+from eventstore.subscription import Subscription
+from projections.projection import Row
+from projections.to_archive import refused_subject
+from schemas import names
+from schemas.shown import quoted
+
+LAST: Final = 20
+FIRST_LOOK: Final = 1000
+"""Events that are looked through at first for the last ones of a type or task; then four times as many."""
+LOOK_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which events are asked for. `stream` None and `types` None: all; `subject` is a refusal's file."""
+
+    types: frozenset[str] | None
+    stream: str | None = None
+    refusal: int | None = None
+    subject: str | None = None
+
+    def of(self, events: Iterable[Recorded]) -> Iterator[Recorded]:
+        for event in events:
+            if self.refusal is not None:
+                moved = event.type == names.TASK_ARCHIVED and event.data["subject"] == self.subject
+                if moved or event.global_position == self.refusal:
+                    yield event
+            elif self.stream is None or event.stream == self.stream:
+                yield event
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+    parser.add_argument(
+        "-n", type=int, metavar="N", help=f"the last N events (default {LAST}; all with --since)"
+    )
+    parser.add_argument("--since", metavar="T", help="10m, 2026-11-22T12:00:00Z, or @P for a global position")
+    parser.add_argument("--task", metavar="ID", help="only this task's events")
+    parser.add_argument(
+        "--type", metavar="T[,T]", action="append", default=[], help="only events of this type"
+    )
+
+
+def run(call: Call) -> int:
+    count: int | None = call.args.n
+    if count is not None and count < 0:
+        raise Failure(USAGE, "usage", f"-n is {count}; it must be 0 or more.")
+    stays = Stays(call)
+    with reading_log(call) as (_, log):
+        wanted = _wanted(call, log)
+        head = log.head()
+        if call.args.since is not None:
+            start = start_of(call.args.since, log, now())
+            stays.say(
+                wanted.of(log.all(start, head, wanted.types))
+                if count is None
+                else _last(log, wanted, count, start)
+            )
+            head = max(head, start)
+        else:
+            stays.say(_last(log, wanted, LAST if count is None else count, 0))
+        if call.args.follow:
+            _follow(log, wanted, head, stays)
+    return GOOD
+
+
+class StartingAt:
+    """The checkpoint of a reader that begins at a position and is forgotten with it."""
+
+    def __init__(self, position: int) -> None:
+        self._position = position
+
+    def load(self, name: str) -> int:
+        return self._position
+
+    def save(self, name: str, position: int) -> None:
+        self._position = position
+
+
+class Stays:
+    """Says events as they come, with the day where it changes."""
+
+    def __init__(self, call: Call) -> None:
+        self._output = call.output
+        self._day = ""
+
+    def say(self, events: Iterable[Recorded]) -> None:
+        for event in events:
+            if self._output.json:
+                self._output.line(event.line.decode())
+                continue
+            if self._output.terminal and day(event.time) != self._day:
+                self._day = day(event.time)
+                self._output.line(self._output.paint(f"{self._day} (UTC)", "dim"))
+            self._output.line(event_line(self._output, event))
+        self._output.flush()
+
+
+def _last(log: SqliteLog, wanted: Wanted, count: int, start: int) -> list[Recorded]:
+    """The last `count` of the wanted events after `start`, sought from the end."""
+    found: list[Recorded] = []
+    upto, look = log.head(), max(FIRST_LOOK, count)
+    if wanted.types is None and wanted.stream is None and wanted.refusal is None:
+        look = max(count, 1)
+    while len(found) < count and upto > start:
+        after = max(start, upto - look)
+        found = [*wanted.of(log.all(after, upto, wanted.types)), *found]
+        upto, look = after, look * 4
+    return found[max(0, len(found) - count) :]
+
+
+def _follow(log: SqliteLog, wanted: Wanted, after: int, stays: Stays) -> None:
+    """Until Ctrl-C, or until nobody reads any more."""
+    subscription = Subscription(log, "tail", StartingAt(after), wanted.types)
+    seen = -1
+    while True:
+        # Asked before the pull: a commit that comes in between changes it again.
+        version = log.data_version()
+        if version != seen:
+            seen = version
+            subscription.catch_up(lambda events: stays.say(wanted.of(events)))
+        time.sleep(LOOK_S)
+
+
+def _wanted(call: Call, log: SqliteLog) -> Wanted:
+    types = _types(call.args.type, log)
+    if call.args.task is None:
+        return Wanted(types)
+    with reading(call) as found:
+        key, row = find_task(found.views, call.args.task)
+        return _of_task(key, row, types, found.views.written_at("tasks", key))
+
+
+def _of_task(key: str, row: Row, types: frozenset[str] | None, refusal: int | None) -> Wanted:
+    if row["status"] == "refused":
+        return Wanted(types, refusal=refusal, subject=refused_subject(row["refused_id"]))
+    return Wanted(types, stream=names.task_stream(key))
+
+
+def _types(options: list[str], log: SqliteLog) -> frozenset[str] | None:
+    """The types that were asked for; one that neither we nor the log know is a slip. Raises Failure."""
+    wanted = {name.strip() for option in options for name in option.split(",") if name.strip()}
+    if not wanted:
+        return None
+    strange = sorted(wanted - TELLING.keys())
+    if strange and (missing := [name for name in strange if name not in log.count_types()]):
+        near = difflib.get_close_matches(missing[0], TELLING, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"This version knows {', '.join(sorted(TELLING))}."
+        raise Failure(NOT_FOUND, "not_found", f"there is no event type {quoted(missing[0])}.", hint)
+    return frozenset(wanted)

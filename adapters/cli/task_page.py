@@ -1,0 +1,146 @@
+"""The page of one task, for people: the outcome in its three parts first, every event last."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from adapters.cli.event_words import event_line
+from adapters.cli.moments import ago, day, minute, span
+from adapters.cli.output import Output
+from adapters.cli.task_words import RowOf, name_of, spent, waits
+from eventstore.event import Recorded
+from projections import story as stories
+from projections.projection import Row
+from projections.story import NothingToWrite, Story
+from schemas import names
+from schemas.shown import shown
+
+EVENTS_SHOWN: Final = 100
+LABEL: Final = 12
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where it is written, below which home, and when (µs since 1970)."""
+
+    output: Output
+    root: Path
+    now: int
+
+    def part(self, label: str, lines: Iterable[object], style: str = "") -> None:
+        """A label with lines beside it; nothing without lines. Every line is made safe to show."""
+        for number, line in enumerate(lines):
+            head = "" if number else label
+            self.output.line(
+                f"{self.output.paint(head.ljust(LABEL), 'dim')}{self.output.paint(shown(str(line)), style)}"
+            )
+
+
+def task_page(
+    page: Page, key: str, row: Row, events: Sequence[Recorded], written: Row | None, row_of: RowOf
+) -> None:
+    _title(page, key, row)
+    _where(page, row)
+    why = waits(row, row_of, page.now)
+    page.part("now", [why] if why else [], "yellow")
+    try:
+        story = stories.read(events)
+    except NothingToWrite:
+        page.part("outcome", ["none yet: no turn of an agent has ended"])
+    else:
+        _outcome(page, story)
+        _left_behind(page, story)
+    if written is not None:
+        page.part("artifact", [page.root / written["path"]])
+        page.part("summary", [page.root / written["summary_path"]])
+    received = next((event.data for event in events if event.type == names.TASK_RECEIVED), None)
+    if received is not None:
+        page.part("warnings", received["spec"]["warnings"], "yellow")
+    _timeline(page, key, events)
+
+
+def refused_page(page: Page, key: str, row: Row, events: Sequence[Recorded]) -> None:
+    _title(page, key, row)
+    page.part("refused", [f"{row['sentence']} ({row['reason']})"], "red")
+    page.part("what to do", [row["remedy"]])
+    page.part("when", [f"{minute(row['received_at'])}, {ago(row['received_at'], page.now)}"])
+    page.part("file", [event.data["path"] for event in events[1:] if event.data["path"]])
+    _timeline(page, key, events)
+
+
+def _title(page: Page, key: str, row: Row) -> None:
+    name = page.output.paint(shown(name_of(key, row)), "bold")
+    title = shown(str(row["title"] or ""))
+    page.output.line(f"{name}  {page.output.status(row['status'])}  {title}".rstrip())
+    page.output.line()
+
+
+def _where(page: Page, row: Row) -> None:
+    page.part("task", [f"{row['task_type']} by {row['agent']}, priority {row['priority']}"])
+    page.part("directory", [row["cwd"]])
+    origin = row["file_name"] or {"cli": "the command line"}.get(row["origin"], row["origin"])
+    page.part(
+        "received", [f"{minute(row['received_at'])}, {ago(row['received_at'], page.now)}, from {origin}"]
+    )
+    if row["claimed_at"] is not None:
+        until = row["ended_at"] if row["ended_at"] is not None else page.now
+        took = span(until - row["claimed_at"])
+        attempt = f"attempt {row['attempt']}" + (f" by {row['worker']}" if row["worker"] else "")
+        page.part("begun", [f"{minute(row['claimed_at'])}, {attempt}, {took}"])
+    if row["ended_at"] is not None:
+        page.part("over", [f"{minute(row['ended_at'])}, {ago(row['ended_at'], page.now)}"])
+
+
+def _outcome(page: Page, story: Story) -> None:
+    end = story.end.data if story.end is not None else {}
+    report = story.report
+    page.part("ended", [_process(story)])
+    claimed = end.get("claimed") or (report["result_text"] if report is not None else "")
+    page.part("claimed", claimed.splitlines() or ["nothing"])
+    verified = end.get("verified", "unchecked")
+    page.part("verified", [verified, *(f"- {found}" for found in end.get("evidence", ()))])
+    if story.end is None:
+        return
+    if story.end.type == names.TASK_FAILED:
+        page.part("error", [f"{end['error_class']}, {end['reason']}", end["sentence"]], "red")
+    if story.end.type == names.TASK_CANCELLED:
+        page.part("cancelled", [f"by {end['by']}: {end['reason']}"], "yellow")
+    page.part("what to do", [f"- {action}" for action in end.get("suggested_actions", ())])
+
+
+def _process(story: Story) -> str:
+    """How the agent's process went, in words."""
+    report = story.report
+    if report is None:
+        return "its agent's turn was interrupted" if story.started else "no agent was started"
+    code = "" if report["exit_code"] is None else f" with code {report['exit_code']}"
+    note = f": {report['note']}" if report["note"] else ""
+    said = {"exited": "the agent exited", "timeout": "the agent ran out of time"}
+    return f"{said.get(report['ended'], report['ended'].replace('_', ' '))}{code}{note}"
+
+
+def _left_behind(page: Page, story: Story) -> None:
+    files = [
+        f"{change['change']} {change['path']}"
+        + (f" (from {change['moved_from']})" if change["moved_from"] else "")
+        for change in story.files
+    ]
+    page.part("files", files or ["none was changed"], "magenta" if files else "")
+    page.part("cost", [spent(stories.cost(story))])
+    page.part(
+        "redacted", [f"{count} × {pattern}" for pattern, count in sorted(story.redactions.items())], "yellow"
+    )
+
+
+def _timeline(page: Page, key: str, events: Sequence[Recorded]) -> None:
+    page.output.line()
+    if len(events) > EVENTS_SHOWN:
+        earlier = len(events) - EVENTS_SHOWN
+        page.output.line(f"{earlier} earlier events: `evt tail --task {shown(key)} --since @1`")
+    last = ""
+    for event in events[-EVENTS_SHOWN:]:
+        if day(event.time) != last:
+            last = day(event.time)
+            page.output.line(page.output.paint(f"{last} (UTC)", "dim"))
+        page.output.line(event_line(page.output, event, stream=False))

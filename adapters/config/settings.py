@@ -1,0 +1,99 @@
+"""Read the settings: the environment over the home's `.env` over the defaults."""
+
+import difflib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
+
+WELL_KNOWN = frozenset({"CLAUDECODE", "OLLAMA_HOST"})
+"""Names that other programs own; no word about them."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was set, as values. Paths are absolute; empty ones have become the home."""
+
+    claude_executable: str
+    base_cwd: Path
+    allowed_root: Path
+    timeout_s: int
+    max_turns: int
+    max_budget_usd: float | None
+    skip_permissions: bool
+    env_allow: tuple[str, ...]
+    workers: int
+    warnings: tuple[str, ...]
+
+
+def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
+    """Raises BadSetting with one sentence for the first value that cannot be used."""
+    written = _dotenv(home / ".env")
+    texts: dict[str, tuple[str, str]] = {}
+    for setting in SETTINGS:
+        for origin, source in (("the environment", environ), (str(home / ".env"), written)):
+            if source.get(setting.name) is not None:
+                texts[setting.name] = (str(source[setting.name]).strip(), origin)
+                break
+        else:
+            texts[setting.name] = (setting.default, "the default")
+    values = {name: _value(name, *found) for name, found in texts.items()}
+    base = values["CLAUDE_BASE_CWD"] or home
+    root = values["CLAUDE_ALLOWED_ROOT"] or base
+    _check_root(root, allowed=bool(values["I_UNDERSTAND"]))
+    return Settings(
+        claude_executable=values["CLAUDE_EXECUTABLE"],
+        base_cwd=base,
+        allowed_root=root,
+        timeout_s=values["CLAUDE_TIMEOUT_SEC"],
+        max_turns=values["CLAUDE_MAX_TURNS"],
+        max_budget_usd=values["CLAUDE_MAX_BUDGET_USD"],
+        skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
+        env_allow=values["CLAUDE_ENV_ALLOW"],
+        workers=values["MAX_CONCURRENT_TASKS"],
+        warnings=tuple(_unknown({**written, **environ})),
+    )
+
+
+def _dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as trouble:
+        raise BadSetting(f"{path} cannot be read: {trouble}. Write it again as UTF-8 text.") from trouble
+    return dotenv_values(stream=io.StringIO(text), interpolate=False)
+
+
+def _value(name: str, text: str, origin: str) -> Any:
+    try:
+        return BY_NAME[name].read(text)
+    except ValueError as wrong:
+        raise BadSetting(f"{name} is {text!r} in {origin}; it must be {wrong}.") from None
+
+
+def _check_root(root: Path, *, allowed: bool) -> None:
+    wide = root == Path(root.anchor) or root == Path.home()
+    if wide and not allowed:
+        raise BadSetting(
+            f"CLAUDE_ALLOWED_ROOT is {root}, which lets an agent work almost anywhere. "
+            "Name a smaller folder, or set I_UNDERSTAND=1."
+        )
+
+
+def _unknown(given: Mapping[str, str | None]) -> list[str]:
+    said: list[str] = []
+    for name in sorted(given):
+        if not name.startswith(PREFIXES) or name.startswith(CLAUDES_OWN):
+            continue
+        if name in BY_NAME or name in WELL_KNOWN:
+            continue
+        near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        said.append(f"{name} is set, but this version has no such setting.{hint}")
+    return said

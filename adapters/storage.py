@@ -1,0 +1,68 @@
+"""Open a home's log, redacted and with its receipts' words; what every writing verb and the service need."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adapters.home import Home
+from adapters.record_keeping import RecordKeeping
+from eventstore.event import Event
+from eventstore.ids import command_event_id
+from eventstore.log import Log, LogUnreadable
+from eventstore.mirror import Mirror
+from eventstore.patterns import Redactor
+from eventstore.redacting import Redacting
+from eventstore.sqlite_log import SqliteLog
+from projections.all_views import ALL
+from projections.views import Views
+from schemas import names
+from schemas.service import SecretRedacted
+
+WINDOWS = sys.platform == "win32"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The log and what is kept beside it. `source` is the `source` of every event."""
+
+    log: Log
+    raw: SqliteLog
+    redactor: Redactor
+    records: RecordKeeping
+    views: Views
+    source: str
+
+    def redact(self, text: str) -> str:
+        return self.redactor.text(text)[0]
+
+    def close(self) -> None:
+        self.views.close()
+        self.log.close()
+
+
+def note_redaction(event: Event, found: Mapping[str, int]) -> Event:
+    """The event that says what was taken out of another one of the same batch."""
+    return Event(
+        id=command_event_id(event.id, 0),
+        type=names.SECRET_REDACTED,
+        data=SecretRedacted(patterns=dict(found), event_type=event.type).model_dump(mode="json"),
+        time=event.time,
+        actor="policy:redaction",
+        source=event.source,
+        correlation_id=event.correlation_id,
+        causation_id=event.id,
+    )
+
+
+def open_storage(home: Home, secrets: tuple[str, ...] = ()) -> Storage:
+    """`secrets` are values of our own environment that no event may hold. Raises LogUnreadable."""
+    raw = SqliteLog(home.log)
+    first = next(iter(raw.all(0, 1)), None)
+    if first is None or first.type != names.HOME_CREATED:
+        raise LogUnreadable(f"{home.log} does not begin with home_created: it is no home's log.")
+    redactor = Redactor(secrets)
+    log = Redacting(raw, redactor, note_redaction)
+    views = Views(home.views, ALL, pause=time.sleep)
+    records = RecordKeeping(log, views, Mirror(home.mirror, raw))
+    return Storage(log, raw, redactor, records, views, f"urn:evt:{first.data['home_id']}")

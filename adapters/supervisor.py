@@ -1,0 +1,206 @@
+"""The one nursery of the service: its automations run here, start again when they die, stop cleanly."""
+
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from adapters.archiver import Archiver
+from adapters.artifact_writer import ArtifactWriter
+from adapters.claims import Claims
+from adapters.feed import Feed
+from adapters.intake import Intake
+from adapters.keeper import Keeper
+from adapters.policy_runner import PolicyRunner
+from adapters.reconcile import Reconcile
+from adapters.stamp import Stamp
+from adapters.timers import Timers
+from adapters.worker import Worker
+from handlers.dispatch import AsyncDispatch
+from handlers.ports import Doorbell, Processes
+from schemas.service import NoteRestart, NoteStart, NoteStop
+
+GRACE_S = 30.0
+"""So long a running task may go on after the first request to stop."""
+CLOSING_S = 15.0
+"""So long the last artifacts, moves and records may take."""
+LONGEST_BACKOFF_S = 60.0
+LOOK_S = 0.25
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Everything that the service runs."""
+
+    feed: Feed
+    doorbell: Doorbell
+    dispatch: AsyncDispatch
+    stamp: Stamp
+    processes: Processes
+    reconcile: Reconcile
+    claims: Claims
+    intake: Intake
+    policies: PolicyRunner
+    timers: Timers
+    artifacts: ArtifactWriter
+    archiver: Archiver
+    keeper: Keeper
+    workers: Sequence[Worker]
+    fatal: tuple[type[Exception], ...]
+    version: str
+
+
+class Supervisor:
+    """`drain_wait_s` None: run until told to stop; else until nothing is left to do."""
+
+    def __init__(self, crew: Crew, drain_wait_s: float | None = None) -> None:
+        self._crew = crew
+        self._drain_wait_s = drain_wait_s
+        self._stop = trio.Event()
+        self._now = trio.Event()
+        self._reason = "drained"
+
+    def stop(self, reason: str) -> None:
+        """The first time: end cleanly. The second time: at once."""
+        if self._stop.is_set():
+            self._now.set()
+            self._crew.feed.wake()
+            return
+        self._reason = reason
+        self._stop.set()
+
+    async def run(self) -> str:
+        """The reason of the end. Raises what is in `crew.fatal` (wrapped in a group)."""
+        crew = self._crew
+        await crew.reconcile.close_open_claims()
+        await crew.dispatch(
+            NoteStart(
+                **crew.stamp("service"),
+                version=crew.version,
+                process=crew.processes.own(),
+                workers=len(crew.workers),
+                drain=self._drain_wait_s is not None,
+            )
+        )
+        async with trio.open_nursery() as infrastructure:
+            self._start_infrastructure(infrastructure)
+            async with trio.open_nursery() as work:
+                self._start_work(work)
+                await self._stop.wait()
+                await self._let_workers_finish()
+                work.cancel_scope.cancel()
+            infrastructure.cancel_scope.cancel()
+        await self._close()
+        return self._reason
+
+    def _start_infrastructure(self, nursery: trio.Nursery) -> None:
+        crew = self._crew
+        nursery.start_soon(self._keep, "following the log", lambda: crew.feed.follow(crew.doorbell))
+        nursery.start_soon(self._keep, "records", crew.keeper.run)
+        nursery.start_soon(self._keep, "policies", crew.policies.run)
+        nursery.start_soon(self._keep, "timers", crew.timers.run)
+        nursery.start_soon(self._keep, "artifacts", crew.artifacts.run)
+        nursery.start_soon(self._keep, "archive", crew.archiver.run)
+
+    def _start_work(self, nursery: trio.Nursery) -> None:
+        nursery.start_soon(self._keep, "intake", self._crew.intake.run)
+        for worker in self._crew.workers:
+            nursery.start_soon(self._keep_worker, worker)
+        if self._drain_wait_s is not None:
+            nursery.start_soon(self._stop_when_drained, self._drain_wait_s)
+
+    async def _keep_worker(self, worker: Worker) -> None:
+        async def close_claims(error: str) -> None:
+            await self._crew.reconcile.close_open_claims(worker.name, error)
+
+        await self._keep(f"worker {worker.name}", worker.run, close_claims)
+
+    async def _keep(
+        self,
+        name: str,
+        run: Callable[[], Awaitable[None]],
+        mend: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """Run for ever; a death is an event, and the next start waits longer."""
+        restarts = 0
+        while True:
+            try:
+                await run()
+            except Exception as error:
+                if self._is_fatal(error):
+                    raise
+                restarts += 1
+                delay_s = min(LONGEST_BACKOFF_S, 0.5 * 2 ** (restarts - 1))
+                said = f"{type(error).__name__}: {_first_cause(error)}"[:500]
+                await self._crew.dispatch(
+                    NoteRestart(
+                        **self._crew.stamp("service"),
+                        automation=name,
+                        error=said,
+                        restarts=restarts,
+                        delay_s=delay_s,
+                    )
+                )
+                if mend is not None:
+                    await mend(said)
+                await trio.sleep(delay_s)
+
+    def _is_fatal(self, error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return any(self._is_fatal(one) for one in error.exceptions)
+        return isinstance(error, self._crew.fatal)
+
+    async def _let_workers_finish(self) -> None:
+        self._crew.claims.closed = True
+        with trio.move_on_after(GRACE_S):
+            while any(worker.busy for worker in self._crew.workers) and not self._now.is_set():
+                await self._crew.feed.moved(self._crew.feed.live.position)
+
+    async def _stop_when_drained(self, wait_s: float) -> None:
+        while not await self.drained(wait_s):
+            with trio.move_on_after(LOOK_S):
+                await self._crew.feed.moved(self._crew.feed.live.position)
+        self.stop("drained")
+
+    async def drained(self, wait_s: float) -> bool:
+        """Whether nothing is left that could be done within `wait_s` seconds."""
+        crew = self._crew
+        await crew.feed.advance()
+        await crew.policies.drain()
+        live = crew.feed.live
+        horizon = crew.stamp.clock.now() + int(wait_s * 1_000_000)
+        waiting = any(
+            row["status"] == "running" or (row["status"] == "queued" and (row["not_before"] or 0) <= horizon)
+            for row in live.rows("queue").values()
+        )
+        unwritten = live.rows("to_write") or any(row["pending"] for row in live.rows("to_archive").values())
+        return crew.intake.empty and not (waiting or unwritten or live.rows("received"))
+
+    async def _close(self) -> None:
+        """The last artifacts, moves, the note, the records: what a person finds in the morning."""
+        crew = self._crew
+        with trio.move_on_after(CLOSING_S):
+            await crew.feed.advance()
+            await crew.artifacts.drain()
+            await crew.archiver.drain()
+        await crew.dispatch(
+            NoteStop(**crew.stamp("service"), process=crew.processes.own(), reason=self._reason)
+        )
+        await crew.feed.advance()
+        await crew.keeper.once()
+
+
+def _first_cause(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
+async def obey_signals(supervisor: Supervisor, task_status: trio.TaskStatus[None]) -> None:
+    """SIGINT and SIGTERM (on Windows SIGINT and SIGBREAK): the first ends cleanly, the second at once."""
+    wanted = [signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)]
+    with trio.open_signal_receiver(*wanted) as received:
+        task_status.started()
+        async for number in received:
+            supervisor.stop(f"signal {signal.Signals(number).name}")

@@ -1,0 +1,243 @@
+"""The working directory as it is, and what differs from an earlier look.
+
+Nothing of a repository is executed: no git, no hook, no filter.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+import trio
+
+from adapters.git_rules import scope_inside, scope_of
+from adapters.safe_files import open_regular
+from schemas.attempt import FileChange
+
+LARGE: Final = 64 * 1024 * 1024
+"""Bytes; a larger file is known by its size, its time and its two ends."""
+
+END: Final = 1024 * 1024
+CHUNK: Final = 1024 * 1024
+
+FRESH_NS: Final = 2_000_000_000
+"""A file's time may be that coarse: two writes within it can leave the same size and time."""
+
+JUNCTION: Final = 0xA0000003  # Windows: a directory that is a link (IO_REPARSE_TAG_MOUNT_POINT)
+ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+
+Entry = tuple[int, int, int, int, str]
+"""Size, mtime_ns, ctime_ns (0 on Windows), executable (0 or 1), content.
+
+Content is the SHA-256 in hex, `link:` and the target, `ends:` for a large file,
+or `unread:` where the file may not be read. A link has no times.
+"""
+
+
+class WorkTrees:
+    """Looks at working directories; `exclude` are files and folders that are never looked at.
+
+    Inside a git repository: tracked files, and untracked ones that are not ignored (by
+    `.gitignore` at any depth and `.git/info/exclude`; a person's global rules are left out).
+    Elsewhere, and where the directory itself is ignored by the repository around it: all files.
+    A nested repository has its own rules. `.git` and linked directories are never entered;
+    a folder that cannot be listed counts as empty.
+    """
+
+    def __init__(self, exclude: Sequence[Path]) -> None:
+        self._exclude = frozenset(os.path.normcase(path.resolve()) for path in exclude)
+
+    async def snapshot(self, cwd: str) -> bytes:
+        """Canonical JSON: path → entry (see `Entry`). Raises OSError when `cwd` cannot be listed.
+
+        Paths are relative and `/`-separated. A backslash is doubled and a byte that is no
+        UTF-8 written `\\xff`, so that every name can be written and read back.
+        """
+        return await trio.to_thread.run_sync(self._snapshot, Path(cwd))
+
+    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+        """What differs now from the snapshot `before`, by content and executable bit.
+
+        A file is read again where its size or time differ, or were too fresh to be trusted.
+        Raises OSError when `cwd` cannot be listed, ValueError when `before` is no snapshot.
+        """
+        return await trio.to_thread.run_sync(self._changes, Path(cwd), before)
+
+    def _snapshot(self, cwd: Path) -> bytes:
+        return orjson.dumps(self._look(cwd.resolve(), {}), option=orjson.OPT_SORT_KEYS)
+
+    def _changes(self, cwd: Path, before: bytes) -> tuple[FileChange, ...]:
+        root = cwd.resolve()
+        known: dict[str, Entry] = {path: tuple(entry) for path, entry in orjson.loads(before).items()}
+        now = self._look(root, known)
+        fresh = _fresh_from(known)
+        for path in known.keys() - now.keys():
+            # It may still be there, and only be ignored since: then it is not deleted.
+            if (facts := _facts_without_links(root, path)) and (
+                entry := _entry(root / _unshown(path), facts, known[path], fresh)
+            ):
+                now[path] = entry
+        return _differences(known, now)
+
+    def _look(self, root: Path, known: Mapping[str, Entry]) -> dict[str, Entry]:
+        fresh = _fresh_from(known)
+        found: dict[str, Entry] = {}
+        for relative, place, facts in self._walk(root):
+            path = _shown(relative)
+            if entry := _entry(place, facts, known.get(path), fresh):
+                found[path] = entry
+        return found
+
+    def _walk(self, root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
+        """Every file and link that counts: relative path, place, lstat."""
+        waiting = [("", root, scope_of(root))]
+        while waiting:
+            prefix, folder, scope = waiting.pop()
+            try:
+                with os.scandir(folder) as listing:
+                    entries = list(listing)
+            except OSError:
+                if folder == root:
+                    raise
+                continue
+            names = {entry.name for entry in entries}
+            if prefix:
+                scope = scope_inside(folder, names, scope)
+            for entry in entries:
+                if entry.name.lower() == ".git" or os.path.normcase(entry.path) in self._exclude:
+                    continue
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # gone since it was listed
+                is_folder = stat.S_ISDIR(facts.st_mode) and not _is_junction(facts)
+                if is_folder:
+                    inner = scope.entered(entry.name)
+                    if inner is not None:
+                        waiting.append((f"{prefix}{entry.name}/", Path(entry.path), inner))
+                elif _is_file_or_link(facts) and scope.counts(entry.name):
+                    yield prefix + entry.name, Path(entry.path), facts
+
+
+def _is_file_or_link(facts: os.stat_result) -> bool:
+    return stat.S_ISREG(facts.st_mode) or stat.S_ISLNK(facts.st_mode) or _is_junction(facts)
+
+
+def _is_junction(facts: os.stat_result) -> bool:
+    return getattr(facts, "st_reparse_tag", 0) == JUNCTION
+
+
+def _entry(place: Path, facts: os.stat_result, known: Entry | None, fresh_from: int) -> Entry | None:
+    """Describe a file; what is known is trusted while its stat is the same. None: it is gone."""
+    try:
+        if not stat.S_ISREG(facts.st_mode):
+            target = _shown(str(place.readlink()))
+            return len(target), 0, 0, 0, f"link:{target}"
+        changed = 0 if os.name == "nt" else facts.st_ctime_ns  # there, ctime is the birth
+        executable = 1 if facts.st_mode & stat.S_IXUSR else 0
+        looks = (facts.st_size, facts.st_mtime_ns, changed, executable)
+        if known is not None and known[:4] == looks and _moment(known) < fresh_from:
+            return known
+        return *looks, _content(place, facts)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return facts.st_size, facts.st_mtime_ns, 0, 0, f"unread:{facts.st_size}:{facts.st_mtime_ns}"
+
+
+def _content(place: Path, facts: os.stat_result) -> str:
+    whole = hashlib.sha256()
+    with open_regular(place) as file:
+        if facts.st_size <= LARGE:
+            while piece := file.read(CHUNK):
+                whole.update(piece)
+            return whole.hexdigest()
+        whole.update(file.read(END))
+        file.seek(-END, os.SEEK_END)
+        whole.update(file.read(END))
+        return f"ends:{facts.st_size}:{facts.st_mtime_ns}:{whole.hexdigest()}"
+
+
+def _moment(entry: Entry) -> int:
+    return entry[2] or entry[1]
+
+
+def _fresh_from(known: Mapping[str, Entry]) -> int:
+    """Files changed at this time (ns) or later may have changed again without a trace.
+
+    The newest file is no younger than the snapshot, so what was fresh then is found without
+    writing the moment of the snapshot into it.
+    """
+    return max((_moment(entry) for entry in known.values()), default=0) - FRESH_NS
+
+
+def _facts_without_links(root: Path, path: str) -> os.stat_result | None:
+    """lstat of a file, None when it is gone or only to be reached through a link."""
+    place = root / _unshown(path)
+    try:
+        for parent in place.relative_to(root).parents[:-1]:
+            facts = (root / parent).lstat()
+            if not stat.S_ISDIR(facts.st_mode) or _is_junction(facts):
+                return None
+        facts = place.lstat()
+    except OSError:
+        return None
+    return facts if _is_file_or_link(facts) else None
+
+
+def _differences(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> tuple[FileChange, ...]:
+    created, deleted = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
+    moved = _moved(before, deleted, now, created)
+    gone = set(moved.values())
+    found = [FileChange(path=path, change="deleted") for path in deleted if path not in gone]
+    for path in created:
+        origin = moved.get(path)
+        change = FileChange(path=path, change="renamed", moved_from=origin)
+        found.append(change if origin is not None else FileChange(path=path, change="created"))
+    both = before.keys() & now.keys()
+    found += [FileChange(path=path, change="modified") for path in both if before[path][3:] != now[path][3:]]
+    return tuple(sorted(found, key=lambda change: change.path))
+
+
+def _moved(
+    before: Mapping[str, Entry], deleted: Sequence[str], now: Mapping[str, Entry], created: Sequence[str]
+) -> dict[str, str]:
+    """New path → old path, one to one, for the same content that is not empty.
+
+    Where several would fit, the one with the same file name goes first, then the order of paths.
+    """
+    moved: dict[str, str] = {}
+    for key in (_content_and_name, _content_alone):
+        origins: dict[tuple[str, str], list[str]] = {}
+        taken = set(moved.values())
+        for path in reversed(deleted):
+            if before[path][0] and path not in taken:
+                origins.setdefault(key(before, path), []).append(path)
+        for path in created:
+            if path not in moved and (fitting := origins.get(key(now, path))):
+                moved[path] = fitting.pop()
+    return moved
+
+
+def _content_and_name(entries: Mapping[str, Entry], path: str) -> tuple[str, str]:
+    return entries[path][4], path.rpartition("/")[2]
+
+
+def _content_alone(entries: Mapping[str, Entry], path: str) -> tuple[str, str]:
+    return entries[path][4], ""
+
+
+def _shown(path: str) -> str:
+    """Any name as text that JSON can hold; `_unshown` gives the name back."""
+    with_slashes = path.replace(os.sep, "/")
+    return os.fsencode(with_slashes).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def _unshown(path: str) -> str:
+    return os.fsdecode(
+        ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else b"\\", path.encode())
+    )

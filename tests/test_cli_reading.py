@@ -1,0 +1,195 @@
+"""What every reading verb keeps to, and `evt list` and `evt status`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from adapters.cli.main import call
+from adapters.cli.table import VERBS
+from eventstore.file_lock import FileLock
+from tests.homes import START, BuiltHome
+from tests.reading_evt import Evt
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[BuiltHome]:
+    with BuiltHome(tmp_path / "home") as built:
+        yield built
+
+
+@pytest.fixture
+def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
+    return Evt(home.root, capsys)
+
+
+READING = ("list", "status", "project tasks", "project metrics", "replay", "replay --verify", "version")
+
+
+@pytest.mark.parametrize("verb", READING)
+def test_a_reading_verb_gives_one_json_document(home: BuiltHome, evt: Evt, verb: str) -> None:
+    home.succeed("one")
+    home.refuse()
+    home.store_views()
+    said = evt(*verb.split(), "--json")
+    assert said.code == 0
+    assert said.document is not None
+    assert said.err == ""
+
+
+def test_every_verb_of_the_table_that_reads_has_a_help(evt: Evt, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in (
+        "status",
+        "list",
+        "show",
+        "wait",
+        "tail",
+        "project",
+        "replay",
+        "validate-artifacts",
+        "version",
+    ):
+        assert verb in VERBS
+        with pytest.raises(SystemExit) as ended:
+            evt(verb, "--help")
+        assert ended.value.code == 0
+        assert f"usage: evt {verb}" in capsys.readouterr().out
+
+
+# list
+
+
+def test_list_names_every_task_and_every_refusal(home: BuiltHome, evt: Evt) -> None:
+    home.succeed("Good")
+    home.fail("bad")
+    refusal = home.refuse()
+    home.queue("next")
+    said = evt("list")
+    assert said.code == 0
+    table = {line.split()[0]: line for line in said.lines[1:]}
+    assert list(table) == ["Good", "bad", f"refused-{refusal}", "next"]
+    assert "the agent was not permitted to use Bash." in table["bad"]
+    assert "bad.task.md: the key `env` may not be set." in table[f"refused-{refusal}"]
+
+
+def test_list_says_what_a_task_waits_for(home: BuiltHome, evt: Evt) -> None:
+    home.fail("first")
+    home.queue("second", after=("first", "nobody"))
+    home.queue("third", not_before=START * 2)
+    said = evt("list")
+    assert "waits for first (failed), nobody (unknown)" in said.out
+    assert "not before 2082-" in said.out
+
+
+def test_list_shows_the_statuses_that_were_asked_for(home: BuiltHome, evt: Evt) -> None:
+    home.succeed("good")
+    home.fail("bad")
+    home.queue("next")
+    rows = evt("list", "--json", "--status", "queued,failed").document
+    assert [row["id"] for row in rows] == ["bad", "next"]
+    assert evt("list", "--json", "--status", "queued", "--status", "succeeded").document[0]["id"] == "good"
+
+
+def test_a_status_that_is_none_is_refused_with_the_nearest(evt: Evt) -> None:
+    said = evt("list", "--status", "faild")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == 'evt: "faild" is no status of a task.\n     Did you mean failed?\n'
+
+
+def test_an_empty_list_says_how_to_begin(evt: Evt) -> None:
+    said = evt("list")
+    assert (said.code, said.out) == (0, "")
+    assert "drop a file" in said.err
+    assert evt("list", "--json").document == []
+
+
+# status
+
+
+def test_status_tells_what_runs_waits_and_ended(home: BuiltHome, evt: Evt) -> None:
+    home.succeed("good")
+    home.queue("now", priority="high")
+    home.claim("now")
+    home.queue("later", after=("now",))
+    home.raw("task-now", "task_dreamt", {})
+    said = evt("status", "--json").document
+    assert said["counts"] == {"running": 1, "waiting_dependency": 1, "succeeded": 1}
+    (running,) = said["running"]
+    assert (running["id"], running["last_tool"]) == ("now", "Read shop/cart.py")
+    assert running["last_step"].startswith("snapshot after 1.2s")
+    assert [(row["id"], row["why"]) for row in said["waiting"]] == [("later", "waits for now (running)")]
+    assert [row["id"] for row in said["ended"]] == ["good"]
+    assert said["unknown_types"] == {"task_dreamt": 1}
+    assert said["position"] == home.log.head()
+    told = evt("status").out
+    for part in ("Read shop/cart.py", "waits for now (running)", "task_dreamt (1)", "1 running"):
+        assert part in told
+
+
+def test_status_shows_waiting_tasks_in_the_order_of_the_queue(home: BuiltHome, evt: Evt) -> None:
+    home.queue("low", priority="low")
+    home.queue("old")
+    home.queue("young")
+    home.queue("urgent", priority="high")
+    waiting = evt("status", "--json").document["waiting"]
+    assert [row["id"] for row in waiting] == ["urgent", "old", "young", "low"]
+
+
+def test_status_knows_a_service_by_the_lock_that_it_holds(home: BuiltHome, evt: Evt) -> None:
+    assert evt("status", "--json").document["service"]["state"] == "never_started"
+    home.started(pid=77)
+    lock = FileLock(home.root / "logs" / ".owner")
+    with lock:
+        service = evt("status", "--json").document["service"]
+        assert (service["state"], service["owned"], service["pid"]) == ("running", True, 77)
+        assert "running: pid 77, 2 workers" in evt("status").out
+    assert evt("status", "--json").document["service"]["state"] == "gone"
+    home.stopped()
+    assert evt("status", "--json").document["service"]["state"] == "stopped"
+    with lock:
+        assert evt("status", "--json").document["service"]["state"] == "busy"
+
+
+def test_status_gives_the_lock_back(home: BuiltHome, evt: Evt) -> None:
+    lock = FileLock(home.root / "logs" / ".owner")
+    with lock:
+        pass
+    assert evt("status").code == 0
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_status_makes_nothing_in_a_home(home: BuiltHome, evt: Evt) -> None:
+    before = sorted(home.root.rglob("*"))
+    for verb in (("status",), ("list",), ("tail",), ("replay",), ("project", "queue")):
+        assert evt(*verb).code == 0
+    assert sorted(home.root.rglob("*")) == before
+
+
+# a home that is none
+
+
+def test_no_home_is_said_with_the_way_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in (
+        ("list",),
+        ("status",),
+        ("tail",),
+        ("show", "x"),
+        ("wait", "x"),
+        ("replay",),
+        ("create-sample",),
+    ):
+        assert call(verb, {}) == 2
+        assert "evt init" in capsys.readouterr().err
+
+
+def test_a_log_of_another_program_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "events.db").write_bytes(b"not a database at all, but a text" * 50)
+    for verb in ("list", "status", "tail", "replay"):
+        assert call([verb, "--json"], {"EVT_HOME": str(tmp_path)}) == 2
+        assert orjson.loads(capsys.readouterr().err)["error"]["code"] == "log_unreadable"

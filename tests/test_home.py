@@ -1,0 +1,90 @@
+"""A home: how it is made, found, and trusted."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.home import NoHome, find_home
+from adapters.home_making import Occupied, make_home
+from adapters.trusted_homes import TrustedHomes
+from eventstore.sqlite_log import SqliteLog
+from schemas import names
+
+
+def first_events(home: Path) -> list[str]:
+    log = SqliteLog(home / "logs" / "events.db", read_only=True)
+    try:
+        return [event.type for event in log.all()]
+    finally:
+        log.close()
+
+
+def test_event_one_of_a_home_is_home_created(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "new", register=False)
+    assert made.created
+    assert first_events(made.root) == [names.HOME_CREATED]
+
+
+def test_making_a_home_twice_is_making_it_once(tmp_path: Path) -> None:
+    first = make_home(tmp_path, register=False)
+    again = make_home(tmp_path, register=False)
+    assert (again.created, again.home_id) == (False, first.home_id)
+    assert first_events(tmp_path) == [names.HOME_CREATED]
+
+
+def test_a_home_whose_making_died_before_its_first_event_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    SqliteLog.create(tmp_path / "logs" / "events.db").close()
+    assert make_home(tmp_path, register=False).created
+    assert first_events(tmp_path) == [names.HOME_CREATED]
+
+
+def test_settings_that_stand_there_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MAX_CONCURRENT_TASKS=1\n", encoding="utf-8", newline="\n")
+    make_home(tmp_path, register=False)
+    assert (tmp_path / ".env").read_text(encoding="utf-8") == "MAX_CONCURRENT_TASKS=1\n"
+
+
+def test_a_file_cannot_become_a_home(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Occupied, match="is a file"):
+        make_home(tmp_path / "file", register=False)
+
+
+def test_a_folder_of_the_first_system_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "state.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(Occupied, match="first system"):
+        make_home(tmp_path, register=False)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["logs", "state.json"]
+
+
+def test_a_home_is_found_by_name_then_environment_then_upward(tmp_path: Path) -> None:
+    named, ambient, above = (make_home(tmp_path / name, register=False).root for name in ("n", "e", "a"))
+    below = above / "sample" / "deep"
+    below.mkdir(parents=True)
+    assert find_home(str(named), str(ambient), below).root == named
+    assert find_home(None, str(ambient), below).root == ambient
+    found = find_home(None, None, below)
+    assert (found.root, found.named) == (above, False)
+
+
+def test_where_there_is_no_home_the_sentence_says_where_was_looked(tmp_path: Path) -> None:
+    with pytest.raises(NoHome, match=str(tmp_path)):
+        find_home(None, None, tmp_path)
+    with pytest.raises(NoHome, match="--home names"):
+        find_home(str(tmp_path), None, tmp_path)
+
+
+def test_only_homes_that_were_made_here_are_trusted(tmp_path: Path) -> None:
+    trusted = TrustedHomes(tmp_path / "config")
+    assert not trusted.trusts(tmp_path / "home")
+    trusted.add(tmp_path / "home")
+    trusted.add(tmp_path / "home")
+    assert trusted.known() == [str(tmp_path / "home")]
+    assert TrustedHomes(tmp_path / "config").trusts(tmp_path / "home")
+
+
+def test_a_list_of_homes_that_is_no_list_trusts_nobody(tmp_path: Path) -> None:
+    (tmp_path / "homes.json").write_text("oops", encoding="utf-8")
+    assert TrustedHomes(tmp_path).known() == []
