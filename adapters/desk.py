@@ -117,7 +117,7 @@ def desk(home: Home, environ: Mapping[str, str], *, starts_programs: bool = Fals
         )
     settings = read_settings(home.root, environ)
     clock = SystemClock()
-    storage = open_storage(home)
+    storage = open_storage(home, settings.secrets)
     try:
         dispatch = Dispatch(storage.log, storage.source, DECIDERS)
         found = Desk(home, settings, storage, dispatch, Stamp(clock, SystemIds(clock.now)), environ)

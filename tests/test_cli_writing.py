@@ -96,7 +96,7 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_taken_in(home: Path, tmp_p
         (["add", "x y", "--cwd", "/"], 2, "outside the allowed root"),
         (["add", "x y", "--type", "dance"], 2, "invalid choice"),
         (["add", ""], 2, ""),
-        (["cancel", "nothing"], 6, "there is no task nothing"),
+        (["cancel", "nothing"], 6, "there is no task"),
         (["run", "--workers", "0"], 2, "a whole number from 1 to 64"),
         (["run", "--drain-wait", "nan"], 2, "a number of seconds"),
         (["dance"], 2, "there is no verb 'dance'"),

@@ -97,3 +97,21 @@ def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None
 
 def test_no_setting_stands_twice_in_the_table() -> None:
     assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_values_whose_names_say_that_they_are_secrets_are_known_as_such(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "MY_API_KEY=abcdefgh\n",
+        DEPLOY_TOKEN="12345678",
+        SHORT_TOKEN="1234567",
+        EDITOR="vi-with-care",
+    )
+    assert found.secrets == ("12345678", "abcdefgh")
+
+
+def test_a_setting_of_a_later_version_is_said_to_do_nothing(tmp_path: Path) -> None:
+    assert (
+        "GUARDED_WRITE is set, but this version has no such setting."
+        in read(tmp_path, "GUARDED_WRITE=true").warnings[0]
+    )

@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--type", choices=TYPES, help="what kind of work it is")
     parser.add_argument("--cwd", metavar="DIR", help="the working directory (relative to where you are)")
-    parser.add_argument("--priority", choices=PRIORITIES)
+    parser.add_argument("--priority", choices=PRIORITIES, help="default: medium, or what the file says")
     parser.add_argument("--after", metavar="ID[,ID]", help="tasks that must succeed first")
     parser.add_argument("--wait", action="store_true", help="wait for the end; the exit code tells it")
     parser.add_argument("--timeout", type=float, metavar="S", help="with --wait: at most so many seconds")

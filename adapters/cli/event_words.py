@@ -14,6 +14,8 @@ from schemas.shown import shown
 
 LONGEST: Final = 300
 """Characters; a line that nobody's terminal cuts ends there."""
+STREAM_WIDTH: Final = 26
+TYPE_WIDTH: Final = 20
 
 Data = Mapping[str, Any]
 
@@ -160,9 +162,13 @@ def words(event: Recorded) -> str:
 def event_line(output: Output, event: Recorded, *, stream: bool = True) -> str:
     """Time (UTC), place, stream, type and words; as wide as the terminal, where there is one."""
     telling = TELLING.get(event.type)
-    subject = f"{padded(shown(event.stream), 20)}  " if stream else ""
+    # Off a terminal nothing is cut: somebody may search for the whole name.
+    name = shown(event.stream)
+    if output.terminal or output.colored:
+        name = cut(name, STREAM_WIDTH)
+    subject = f"{padded(name, STREAM_WIDTH)}  " if stream else ""
     before = f"{clock(event.time)}  {event.global_position:>6}  {subject}"
-    kind = padded(shown(event.type), 20)
+    kind = padded(shown(event.type), TYPE_WIDTH)
     said = words(event)
     if output.terminal:
         said = cut(said, max(20, output.width - len(before) - len(kind) - 2))

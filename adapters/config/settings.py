@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,19 @@ from dotenv import dotenv_values
 
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
 
+SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+SHORTEST_SECRET = 8
+
 WELL_KNOWN = frozenset({"CLAUDECODE", "OLLAMA_HOST"})
 """Names that other programs own; no word about them."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was set, as values. Paths are absolute; empty ones have become the home."""
+    """What was set, as values. Paths are absolute; empty ones have become the home.
+
+    `secrets` are values of the environment and of `.env` whose names say so.
+    """
 
     claude_executable: str
     base_cwd: Path
@@ -28,6 +35,7 @@ class Settings:
     skip_permissions: bool
     env_allow: tuple[str, ...]
     workers: int
+    secrets: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -56,6 +64,7 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
         env_allow=values["CLAUDE_ENV_ALLOW"],
         workers=values["MAX_CONCURRENT_TASKS"],
+        secrets=tuple(_secrets({**written, **environ})),
         warnings=tuple(_unknown({**written, **environ})),
     )
 
@@ -84,6 +93,16 @@ def _check_root(root: Path, *, allowed: bool) -> None:
             f"CLAUDE_ALLOWED_ROOT is {root}, which lets an agent work almost anywhere. "
             "Name a smaller folder, or set I_UNDERSTAND=1."
         )
+
+
+def _secrets(given: Mapping[str, str | None]) -> list[str]:
+    """Values whose names say that they are secrets: no event may hold one, whatever its form."""
+    found = {
+        value
+        for name, value in given.items()
+        if value and len(value) >= SHORTEST_SECRET and SECRET_NAME.search(name)
+    }
+    return sorted(found)
 
 
 def _unknown(given: Mapping[str, str | None]) -> list[str]:

@@ -118,7 +118,10 @@ SETTINGS: tuple[Setting, ...] = (
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-PREFIXES = ("EVT_", "CLAUDE_", "LLAMA_", "OLLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE")
+PREFIXES = (
+    *("EVT_", "CLAUDE_", "LLAMA_", "OLLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE"),
+    *("GUARDED_WRITE", "AGENTS_ENABLED", "METRICS_INTERVAL", "GIT_AUTO_COMMIT", "APPROVAL_TTL"),
+)
 """A variable that begins so is meant for us, or is a mistake worth a word."""
 
 CLAUDES_OWN = ("CLAUDE_CODE_", "CLAUDE_CONFIG_DIR", "CLAUDE_STREAM_")
