@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import trio
 
-from adapters.process_tree import Child, ProcessTrees, TreeSurvives
+from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import arguments, turn_environment
 from handlers.framing import Ends, Line, LineFramer
 from handlers.ports import AgentEnd, AgentOrder
@@ -140,6 +140,8 @@ class ClaudeAgent:
         try:
             words = await trio.to_thread.run_sync(command, self.executable, path, separator)
             return await self.trees.spawn([*words, *after], order.cwd, env)
+        except FolderMoved as moved:
+            raise CannotStart(str(moved)) from moved
         except (OSError, ValueError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
             raise CannotStart(
@@ -257,6 +259,8 @@ class _Turn:
                 with self._limit:
                     await self._child.process.wait()
                 elapsed_ms = int((trio.current_time() - self._began) * 1000)
+                # A result that comes from here on is about commands that we have ended.
+                late, answered = self._limit.cancelled_caught, self._result_heard
                 await self._end_tree()
                 self._feeding.cancel()
                 self._out.hang_up()
@@ -264,20 +268,19 @@ class _Turn:
         finally:
             if self._failure is not None:
                 raise self._failure
-        late = self._limit.cancelled_caught
         return AgentEnd(
-            ended="timeout" if late and not self._result_heard else "exited",
+            ended="timeout" if late and not answered else "exited",
             exit_code=self._child.process.returncode,
             elapsed_ms=elapsed_ms,
             stdout=await self._out.captured(),
             stderr=await self._err.captured(),
             unparsed_lines=self._unparsed + self._out.framer.too_long,
-            note=self._note(late),
+            note=self._note(late, answered),
         )
 
-    def _note(self, late: bool) -> str | None:
+    def _note(self, late: bool, answered: bool) -> str | None:
         notes = list(self._troubles)
-        if late and self._result_heard:
+        if late and answered:
             notes.append("it did not go after its result, and was ended")
         elif self._left_behind and not late:
             notes.append("it left processes behind, which were ended")

@@ -34,9 +34,14 @@ _WINDOWS_PREFIXES = ("PROGRAMFILES", "COMMONPROGRAMFILES")
 _NEVER = frozenset({"CLAUDECODE", "CLAUDE_CODE_CHILD_SESSION", SESSION_VARIABLE})
 _NEVER_PREFIXES = ("TELEGRAM_", "EVT_")
 
-# Its own default of 10 keeps a worker for three minutes at a service that is down.
-RETRIES_VARIABLE = "CLAUDE_CODE_MAX_RETRIES"
-RETRIES = "2"
+UNLESS_SAID: Mapping[str, str] = {
+    # The agent's own default of 10 keeps a worker for three minutes at a service that is down.
+    "CLAUDE_CODE_MAX_RETRIES": "2",
+    # It looks at a repository by `git status`, which runs what the repository's own git
+    # configuration names as file monitor and filters (seen with 2.1.197).
+    "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
+}
+"""What the agent is told where the environment says nothing about it."""
 
 _RULE = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 
@@ -66,12 +71,11 @@ def agent_environment(
 def turn_environment(
     environ: Mapping[str, str], extra: Iterable[str], session_id: str, windows: bool = sys.platform == "win32"
 ) -> dict[str, str]:
-    """What the agent of one turn sees: its part of an environment, our bounds, and its session's id."""
+    """What the agent of one turn sees: its part of an environment, our defaults, its session's id."""
     env = agent_environment(environ, extra, windows)
     said = {name.upper() for name in env} if windows else env.keys()
-    if RETRIES_VARIABLE not in said:
-        env[RETRIES_VARIABLE] = RETRIES
-    return {**env, SESSION_VARIABLE: session_id}
+    defaults = {name: value for name, value in UNLESS_SAID.items() if name not in said}
+    return {**env, **defaults, SESSION_VARIABLE: session_id}
 
 
 def deny_rule(rule: str) -> str:

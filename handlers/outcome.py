@@ -9,6 +9,8 @@ from schemas.attempt import ErrorClass, TurnReport
 
 EDITING = frozenset({"Edit", "Write", "NotebookEdit", "Bash"})
 CLAIM_LIMIT = 4_000
+FOLDER = "The working directory "
+"""So begins the note of an agent that was not started for want of its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def _fault(report: TurnReport, files: Sequence[str]) -> _Fault:
 def _never_answered(report: TurnReport) -> _Fault | None:
     if report.ended == "not_started":
         note = report.note or "the agent could not be started."
+        if note.startswith(FOLDER):
+            return "fatal", "cwd_lost", note, ("Find out who moved it, then add the task again.",)
         return "fatal", "agent_not_started", note, ("Check CLAUDE_EXECUTABLE in the home's .env.",)
     if report.ended == "timeout":
         return (
@@ -89,7 +93,15 @@ def _never_answered(report: TurnReport) -> _Fault | None:
 
 
 _OVERLOADED = re.compile(r"^API Error\b.*\b529\b")
-_OFFLINE = ("Unable to connect", "Request timed out")
+_OFFLINE = (
+    "Unable to connect",
+    "Request timed out",
+    "Connection refused",
+    "Can't reach the API server",
+    "No internet route",
+    "Couldn't connect through your proxy",
+    "Connection dropped",
+)
 _ABORTED = frozenset({"aborted_streaming", "aborted_tools"})
 _AUTH = frozenset({"authentication_failed", "oauth_org_not_allowed", "billing_error"})
 _CREDENTIALS = ("Look at the agent's own login: `claude auth status`.",)

@@ -164,6 +164,12 @@ def hear(state: StreamState, line: Mapping[str, Any]) -> tuple[StreamState, tupl
     return state, ()
 
 
+def answered(before: StreamState, after: StreamState) -> frozenset[str]:
+    """The tools whose results were heard between two states."""
+    waiting = {call.tool_use_id for call in after.unanswered}
+    return frozenset(call.tool for call in before.unanswered if call.tool_use_id not in waiting)
+
+
 def _hear_assistant(
     state: StreamState, line: Mapping[str, Any]
 ) -> tuple[StreamState, tuple[ToolCall, ...]]:

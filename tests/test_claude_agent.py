@@ -17,7 +17,7 @@ from trio.testing import MockClock
 
 from adapters.claude_agent import CannotStart, ClaudeAgent, command
 from adapters.process_tree import ProcessTrees, alive, identity_of
-from handlers.agent_call import RETRIES_VARIABLE, SESSION_VARIABLE
+from handlers.agent_call import SESSION_VARIABLE, UNLESS_SAID
 from handlers.ports import AgentEnd, AgentOrder
 from schemas.attempt import ProcessIdentity
 
@@ -154,7 +154,7 @@ def test_a_turn_is_fed_by_stdin_and_heard_line_by_line(tmp_path: Path) -> None:
     told = stage.heard[0]
     assert told["said"] == "Task:\nsay hello"
     assert told["cwd"] == str(stage.project)
-    assert set(told["env"]) - {"LC_CTYPE"} == {"PATH", "HOME", SESSION_VARIABLE, RETRIES_VARIABLE}
+    assert set(told["env"]) - {"LC_CTYPE"} == {"PATH", "HOME", SESSION_VARIABLE, *UNLESS_SAID}
     assert "say hello" not in " ".join(told["argv"])
     assert stage.heard[1:] == [RESULT]
     assert (end.ended, end.exit_code, end.unparsed_lines, end.note) == ("exited", 0, 1, None)
