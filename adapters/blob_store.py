@@ -36,7 +36,7 @@ HIDE: Final = {0xDC80 + i: 0x10FF80 + i for i in range(128)}
 REVEAL: Final = {shown: byte for byte, shown in HIDE.items()}
 
 
-class BlobDamaged(Exception):
+class BlobDamaged(OSError):
     """What the file holds is not what its name says."""
 
 

@@ -24,7 +24,7 @@ class PolicyRunner:
         """Dispatch every command that is due now."""
         live = self._feed.live
         now = self._stamp.clock.now()
-        for command in queueing(list(live.rows("received")), now):
+        for command in queueing(live.rows("received"), now):
             await self._dispatch(command)
         await self._feed.advance()
         waiting = dict(live.rows("waiting"))

@@ -1,5 +1,7 @@
 """At the start: an open claim belongs to a dead service. Its agent is ended before the task goes on."""
 
+from uuid import UUID
+
 from adapters.feed import Feed
 from adapters.stamp import Stamp
 from handlers.attempt import ATTEMPT, AttemptState
@@ -7,6 +9,14 @@ from handlers.dispatch import AsyncDispatch
 from handlers.ports import Blobs, Processes, WorkTree
 from schemas.attempt import InterruptAttempt, NoteFiles, ProcessIdentity
 from schemas.names import task_stream
+
+
+def _canonical(session_id: str) -> str | None:
+    """A session id that is a UUID as we write them: anything else could name anybody's process."""
+    try:
+        return session_id if str(UUID(session_id)) == session_id else None
+    except ValueError:
+        return None
 
 
 class Reconcile:
@@ -43,30 +53,33 @@ class Reconcile:
         agent = ProcessIdentity.model_validate(state.agent) if state.agent else None
         alive = False
         if state.session_id is not None:
-            alive = await self._processes.kill(agent, state.session_id)
-        await self._note_files(task_id, state)
+            alive = await self._processes.kill(agent, _canonical(state.session_id))
+        reasons = [reason, await self._note_files(task_id, state)]
         # Where the agent had ended and said so, the rule judges that instead: nothing is paid for twice.
         await self._dispatch(
             InterruptAttempt(
                 **self._stamp("service"),
                 task_id=task_id,
                 attempt=state.attempt,
-                reason=reason,
+                reason="; ".join(filter(None, reasons)),
                 agent_was_alive=alive,
                 worker_died=worker_died,
             )
         )
 
-    async def _note_files(self, task_id: str, state: AttemptState) -> None:
-        """What the lost attempt had changed is found by its snapshot, and belongs to it."""
+    async def _note_files(self, task_id: str, state: AttemptState) -> str | None:
+        """What the lost attempt had changed is found by its snapshot, and belongs to it.
+
+        A sentence when it could not be found out.
+        """
         if state.snapshot is None or state.spec is None:
-            return
+            return None
         try:
             before = await self._blobs.get(state.snapshot)
             files = await self._tree.changes(str(state.spec["cwd"]), before)
-        except FileNotFoundError:
-            return
-        if files:
-            await self._dispatch(
-                NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=files)
-            )
+        except OSError as error:
+            return f"what was changed could not be found out: {error}"
+        await self._dispatch(
+            NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=files)
+        )
+        return None

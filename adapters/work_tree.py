@@ -37,6 +37,9 @@ Content is the SHA-256 in hex, `link:` and the target, `ends:` for a large file,
 or `unread:` where the file may not be read. A link has no times.
 """
 
+Looks = tuple[int, int, int, int]
+"""An entry without its content, of a file that was there and did not count."""
+
 
 class WorkTrees:
     """Looks at working directories; `exclude` are files and folders that are never looked at.
@@ -45,14 +48,17 @@ class WorkTrees:
     `.gitignore` at any depth and `.git/info/exclude`; a person's global rules are left out).
     Elsewhere, and where the directory itself is ignored by the repository around it: all files.
     A nested repository has its own rules. `.git` and linked directories are never entered;
-    a folder that cannot be listed counts as empty.
+    a folder that cannot be listed counts as empty. Where the rules change meanwhile, a file that
+    was there and did not count is known by size and time; of an ignored folder nothing is known.
     """
 
     def __init__(self, exclude: Sequence[Path]) -> None:
         self._exclude = frozenset(os.path.normcase(path.resolve()) for path in exclude)
 
     async def snapshot(self, cwd: str) -> bytes:
-        """Canonical JSON: path → entry (see `Entry`). Raises OSError when `cwd` cannot be listed.
+        """Canonical JSON: path → entry (see `Entry`; ignored files: `Looks`).
+
+        Raises OSError when `cwd` cannot be listed.
 
         Paths are relative and `/`-separated. A backslash is doubled and a byte that is no
         UTF-8 written `\\xff`, so that every name can be written and read back.
@@ -63,17 +69,24 @@ class WorkTrees:
         """What differs now from the snapshot `before`, by content and executable bit.
 
         A file is read again where its size or time differ, or were too fresh to be trusted.
+        When `cwd` is gone, or something else stands in its place, every file is deleted.
         Raises OSError when `cwd` cannot be listed, ValueError when `before` is no snapshot.
         """
         return await trio.to_thread.run_sync(self._changes, Path(cwd), before)
 
     def _snapshot(self, cwd: Path) -> bytes:
-        return orjson.dumps(self._look(cwd.resolve(), {}), option=orjson.OPT_SORT_KEYS)
+        found, ignored = self._look(cwd.resolve(), {})
+        return orjson.dumps({**found, **ignored}, option=orjson.OPT_SORT_KEYS)
 
     def _changes(self, cwd: Path, before: bytes) -> tuple[FileChange, ...]:
-        root = cwd.resolve()
-        known: dict[str, Entry] = {path: tuple(entry) for path, entry in orjson.loads(before).items()}
-        now = self._look(root, known)
+        known, ignored = _parsed(before)
+        try:
+            if not _is_folder(cwd.lstat()):
+                raise NotADirectoryError(f"{cwd} is no directory any more")
+            root = cwd.resolve()
+            now, _ = self._look(root, known)
+        except (FileNotFoundError, NotADirectoryError):
+            return _differences(known, {})
         fresh = _fresh_from(known)
         for path in known.keys() - now.keys():
             # It may still be there, and only be ignored since: then it is not deleted.
@@ -81,19 +94,27 @@ class WorkTrees:
                 entry := _entry(root / _unshown(path), facts, known[path], fresh)
             ):
                 now[path] = entry
+        for path in ignored.keys() & now.keys():
+            # It counts since the rules changed, but it was there: then it is not created.
+            known[path] = now[path] if now[path][:4] == ignored[path] else (*ignored[path], "ignored")
         return _differences(known, now)
 
-    def _look(self, root: Path, known: Mapping[str, Entry]) -> dict[str, Entry]:
+    def _look(self, root: Path, known: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, Looks]]:
+        """The files that count, and those beside them that do not."""
         fresh = _fresh_from(known)
         found: dict[str, Entry] = {}
-        for relative, place, facts in self._walk(root):
+        ignored: dict[str, Looks] = {}
+        for relative, place, facts, counts in self._walk(root):
             path = _shown(relative)
-            if entry := _entry(place, facts, known.get(path), fresh):
+            if not counts:
+                if stat.S_ISREG(facts.st_mode):
+                    ignored[path] = _looks(facts)
+            elif entry := _entry(place, facts, known.get(path), fresh):
                 found[path] = entry
-        return found
+        return found, ignored
 
-    def _walk(self, root: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
-        """Every file and link that counts: relative path, place, lstat."""
+    def _walk(self, root: Path) -> Iterator[tuple[str, Path, os.stat_result, bool]]:
+        """Every file and link of the folders that count: relative path, place, lstat, whether it counts."""
         waiting = [("", root, scope_of(root))]
         while waiting:
             prefix, folder, scope = waiting.pop()
@@ -114,13 +135,22 @@ class WorkTrees:
                     facts = entry.stat(follow_symlinks=False)
                 except OSError:
                     continue  # gone since it was listed
-                is_folder = stat.S_ISDIR(facts.st_mode) and not _is_junction(facts)
-                if is_folder:
+                if _is_folder(facts):
                     inner = scope.entered(entry.name)
                     if inner is not None:
                         waiting.append((f"{prefix}{entry.name}/", Path(entry.path), inner))
-                elif _is_file_or_link(facts) and scope.counts(entry.name):
-                    yield prefix + entry.name, Path(entry.path), facts
+                elif _is_file_or_link(facts):
+                    yield prefix + entry.name, Path(entry.path), facts, scope.counts(entry.name)
+
+
+def _parsed(snapshot: bytes) -> tuple[dict[str, Entry], dict[str, Looks]]:
+    entries = {path: tuple(entry) for path, entry in orjson.loads(snapshot).items()}
+    found = {path: entry for path, entry in entries.items() if len(entry) == 5}
+    return found, {path: entry for path, entry in entries.items() if path not in found}
+
+
+def _is_folder(facts: os.stat_result) -> bool:
+    return stat.S_ISDIR(facts.st_mode) and not _is_junction(facts)
 
 
 def _is_file_or_link(facts: os.stat_result) -> bool:
@@ -137,9 +167,7 @@ def _entry(place: Path, facts: os.stat_result, known: Entry | None, fresh_from: 
         if not stat.S_ISREG(facts.st_mode):
             target = _shown(str(place.readlink()))
             return len(target), 0, 0, 0, f"link:{target}"
-        changed = 0 if os.name == "nt" else facts.st_ctime_ns  # there, ctime is the birth
-        executable = 1 if facts.st_mode & stat.S_IXUSR else 0
-        looks = (facts.st_size, facts.st_mtime_ns, changed, executable)
+        looks = _looks(facts)
         if known is not None and known[:4] == looks and _moment(known) < fresh_from:
             return known
         return *looks, _content(place, facts)
@@ -147,6 +175,12 @@ def _entry(place: Path, facts: os.stat_result, known: Entry | None, fresh_from: 
         return None
     except OSError:
         return facts.st_size, facts.st_mtime_ns, 0, 0, f"unread:{facts.st_size}:{facts.st_mtime_ns}"
+
+
+def _looks(facts: os.stat_result) -> Looks:
+    changed = 0 if os.name == "nt" else facts.st_ctime_ns  # there, ctime is the birth
+    executable = 1 if facts.st_mode & stat.S_IXUSR else 0
+    return facts.st_size, facts.st_mtime_ns, changed, executable
 
 
 def _content(place: Path, facts: os.stat_result) -> str:
@@ -180,8 +214,7 @@ def _facts_without_links(root: Path, path: str) -> os.stat_result | None:
     place = root / _unshown(path)
     try:
         for parent in place.relative_to(root).parents[:-1]:
-            facts = (root / parent).lstat()
-            if not stat.S_ISDIR(facts.st_mode) or _is_junction(facts):
+            if not _is_folder((root / parent).lstat()):
                 return None
         facts = place.lstat()
     except OSError:

@@ -10,15 +10,18 @@ import trio
 
 from adapters.claims import Claim, Claims
 from adapters.feed import Feed
+from adapters.file_feed import FileFeed
 from adapters.stamp import Stamp
 from handlers.dispatch import AsyncDispatch
+from handlers.outcome import EDITING
 from handlers.ports import Agent, AgentEnd, AgentOrder, Blobs, Folders, WorkTree
 from handlers.prompt import compose
-from handlers.stream import StreamState, hear, report
+from handlers.stream import StreamState, answered, hear, report
 from handlers.tools import granted, offered
 from schemas.attempt import (
     Captured,
     EndAttempt,
+    FileChange,
     FinishStep,
     FinishTurn,
     InterruptAttempt,
@@ -86,6 +89,7 @@ class Turn:
         self._claim = claim
         self._actor = f"worker:{worker}"
         self._heard = StreamState()
+        self._files = FileFeed(shop.tree, claim.cwd, self._note_files)
 
     def _held(self) -> dict[str, Any]:
         return {
@@ -96,26 +100,30 @@ class Turn:
 
     async def run(self) -> None:
         """Raises only what is a bug, a failed log, or the service's own cancellation."""
-        before = b""
         try:
             async with self._step("snapshot") as made:
-                before = await self._shop.tree.snapshot(self._claim.cwd)
-                made["blob"] = await self._shop.blobs.put(before)
+                snapshot = await self._files.begin()
+                kept = await self._shop.blobs.put(snapshot)
+                # A name in it that looks like a secret was redacted: what is kept would then tell
+                # of changes that nobody made, should this attempt be lost.
+                whole = kept == hashlib.sha256(snapshot).hexdigest()
+                made |= {"blob": kept} if whole else {"note": "a name in it looks like a secret"}
             await self._agent()
-            await self._compare(before)
+            async with self._step("compare") as made:
+                made["note"] = await self._files.finish()
             await self._shop.dispatch(EndAttempt(**self._held()))
             await self._shop.feed.advance()
         except BaseException as ending:
             if only_cancelled(ending):
                 with trio.CancelScope(shield=True):
-                    await self._give_back(before)
+                    await self._give_back()
             raise
 
-    async def _give_back(self, before: bytes) -> None:
+    async def _give_back(self) -> None:
         """The service stops: the attempt is closed, the task keeps its place."""
-        if before:
-            await self._note_files(before)
-        await self._shop.dispatch(InterruptAttempt(**self._held(), reason="the service was stopped"))
+        reasons = ["the service was stopped", await self._files.finish()]
+        reason = "; ".join(filter(None, reasons))
+        await self._shop.dispatch(InterruptAttempt(**self._held(), reason=reason))
         await self._shop.feed.advance()
 
     @asynccontextmanager
@@ -148,7 +156,9 @@ class Turn:
             if end is None:
                 elapsed_ms = max(0, (self._shop.stamp.clock.now() - began) // 1000)
                 end = AgentEnd("cancelled", None, elapsed_ms, Captured(), Captured(), 0)
-            await self._shop.dispatch(FinishTurn(**self._held(), report=report(self._heard, end, order.session_id)))
+            await self._shop.dispatch(
+                FinishTurn(**self._held(), report=report(self._heard, end, order.session_id))
+            )
 
     async def _order(self) -> AgentOrder:
         spec: Mapping[str, Any] = self._claim.state.spec or {}
@@ -173,6 +183,7 @@ class Turn:
         end: AgentEnd | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_for_cancel, nursery.cancel_scope)
+            nursery.start_soon(self._files.run)
             end = await self._shop.agent.run(order, self._started, self._line)
             nursery.cancel_scope.cancel()
         return end
@@ -190,17 +201,14 @@ class Turn:
 
     async def _line(self, line: Mapping[str, Any]) -> None:
         """What the agent says arrives in the log while it works."""
-        self._heard, used = hear(self._heard, line)
+        before = self._heard
+        self._heard, used = hear(before, line)
         for tool in used:
             await self._shop.dispatch(
                 NoteTool(**self._held(), tool=tool.name, tool_use_id=tool.use_id, detail=tool.detail)
             )
+        if answered(before, self._heard) & EDITING:
+            self._files.stir()
 
-    async def _compare(self, before: bytes) -> None:
-        async with self._step("compare"):
-            await self._note_files(before)
-
-    async def _note_files(self, before: bytes) -> None:
-        files = await self._shop.tree.changes(self._claim.cwd, before)
-        if files:
-            await self._shop.dispatch(NoteFiles(**self._held(), files=files))
+    async def _note_files(self, files: tuple[FileChange, ...]) -> None:
+        await self._shop.dispatch(NoteFiles(**self._held(), files=files))

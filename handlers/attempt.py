@@ -36,6 +36,7 @@ from schemas.attempt import (
     TurnReport,
     TurnStarted,
 )
+from schemas.file_changes import NO_CHANGES, FileChanges
 from schemas.task import TaskCommand
 from schemas.word import Command, Fact
 
@@ -47,7 +48,10 @@ _ENVELOPE = frozenset({*Command.model_fields, "task_id"})
 
 @dataclass(frozen=True, slots=True)
 class AttemptState:
-    """`spec` is what was received; `report` the last turn's, as it stands in the log."""
+    """`spec` is what was received; `report` the last turn's, as it stands in the log.
+
+    `uncompared` says why the last comparison of the attempt failed.
+    """
 
     status: str = "unknown"
     spec: Mapping[str, Any] | None = None
@@ -63,10 +67,16 @@ class AttemptState:
     agent: Mapping[str, Any] | None = None
     snapshot: str | None = None
     report: Mapping[str, Any] | None = None
-    files: tuple[str, ...] = ()
+    changes: FileChanges = NO_CHANGES
+    uncompared: str | None = None
     cancel_requested: bool = False
     cancelled_by: tuple[str, str] = ("", "")
     worker_deaths: int = 0
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths that all attempts together changed, as the latest comparison of each found them."""
+        return tuple(change["path"] for change in self.changes.current)
 
 
 def evolve(state: AttemptState, event: Recorded) -> AttemptState:
@@ -106,9 +116,13 @@ def _evolve_attempt(state: AttemptState, event: Recorded) -> AttemptState:
                 agent=None,
                 snapshot=None,
                 report=None,
+                uncompared=None,
             )
-        case names.STEP_FINISHED if event.data["phase"] == "snapshot":
-            return replace(state, snapshot=event.data["blob"])
+        case names.STEP_FINISHED if event.data["phase"] == "snapshot" and event.data["blob"] is not None:
+            blob = event.data["blob"]
+            return replace(state, snapshot=blob, changes=state.changes.measured_from(blob))
+        case names.STEP_FINISHED if event.data["phase"] == "compare":
+            return replace(state, uncompared=event.data["note"])
         case names.TURN_STARTED:
             return replace(state, turns=state.turns + 1, session_id=event.data["session_id"])
         case names.AGENT_STARTED:
@@ -116,8 +130,7 @@ def _evolve_attempt(state: AttemptState, event: Recorded) -> AttemptState:
         case names.TURN_FINISHED:
             return replace(state, report=event.data["report"])
         case names.FILES_MODIFIED:
-            paths = {change["path"] for change in event.data["files"]}
-            return replace(state, files=tuple(sorted(paths.union(state.files))))
+            return replace(state, changes=state.changes.found(event.data["files"]))
         case _:
             return state
 
@@ -173,7 +186,6 @@ _PLAIN: dict[type[AttemptCommand], type[Fact]] = {
     StartStep: StepStarted,
     FinishStep: StepFinished,
     NoteTool: ToolUsed,
-    NoteFiles: FilesModified,
 }
 
 
@@ -189,6 +201,8 @@ def _record(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
         case NoteAgent():
             _refuse_without_turn(command, state)
             return [AgentStarted(attempt=state.attempt, turn_index=state.turns - 1, process=command.process)]
+        case NoteFiles():
+            return _note_files(command, state)
         case FinishTurn():
             return _finish_turn(command, state)
         case EndAttempt():
@@ -199,6 +213,15 @@ def _record(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
 
 def _payload(command: Command) -> list[str]:
     return [name for name in type(command).model_fields if name not in _ENVELOPE]
+
+
+def _note_files(command: NoteFiles, state: AttemptState) -> Sequence[Fact]:
+    """Said once: a comparison that found what the one before it found is no news."""
+    if state.snapshot is None:
+        return []  # its snapshot never came into the log: nobody could tell what this is a difference from
+    if [change.model_dump(mode="json") for change in command.files] == list(state.changes.latest):
+        return []
+    return [FilesModified(attempt=command.attempt, files=command.files)]
 
 
 def _finish_turn(command: FinishTurn, state: AttemptState) -> Sequence[Fact]:
@@ -229,6 +252,8 @@ def _end(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
         # Even after a good answer: whoever asked was told that it stops, and so nothing must follow from it.
         return [_cancelled(command, state)]
     verdict = judge(TurnReport.model_validate(state.report), state.files)
+    if state.uncompared is not None:
+        verdict = replace(verdict, evidence=(*verdict.evidence, state.uncompared))
     if verdict.kind == "failed":
         return [_failed(command, state, verdict)]
     return [

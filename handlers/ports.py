@@ -87,11 +87,11 @@ class WorkTree(Protocol):
     """The working directory as it is: which files, and what is in them."""
 
     async def snapshot(self, cwd: str) -> bytes:
-        """A canonical description; equal states give equal bytes."""
+        """A canonical description; equal states give equal bytes. Raises OSError."""
         ...
 
     async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
-        """What differs now from `before`, sorted by path."""
+        """What differs now from `before`, sorted by path. Raises OSError when that cannot be seen."""
         ...
 
 
@@ -101,7 +101,7 @@ class Blobs(Protocol):
         ...
 
     async def get(self, sha256: str) -> bytes:
-        """The bytes; FileNotFoundError when they are not there."""
+        """The bytes. Raises OSError when they are not there, or not whole."""
         ...
 
 
@@ -123,13 +123,16 @@ class Processes(Protocol):
 class Dropped:
     """One file of the inbox as a scan saw it. `fingerprint` changes when the file does.
 
-    `problem` is set where the thing is no regular file (symlink, directory, device).
+    `problem` is set where it is not to be read (a symlink, a directory, a device): a sentence,
+    whose `code` is for programs and whose `remedy` says what to do.
     """
 
     name: str
     fingerprint: tuple[int, ...]
     size: int
     problem: str | None = None
+    code: str = "not_a_file"
+    remedy: str = "Put a regular file there."
 
 
 class Inbox(Protocol):

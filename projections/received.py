@@ -9,13 +9,13 @@ from schemas import names
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     if event.type == names.TASK_RECEIVED:
-        return {"task_id": event.data["task_id"], "received_position": event.global_position}
+        return {"task_id": event.data["task_id"], "event_id": event.id}
     return None
 
 
 PROJECTION: Final = Projection(
     name="received",
-    version=1,
+    version=2,
     types=frozenset({names.TASK_RECEIVED, names.TASK_QUEUED}) | names.ENDS,
     keys=by_task,
     apply=_apply,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eventstore.event import Recorded
-from projections.file_changes import FileChanges
 from schemas import names
+from schemas.file_changes import NO_CHANGES, FileChanges
 
 TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens")
 
@@ -28,6 +28,7 @@ class Story:
     end: Recorded | None = None
     attempts: int = 0
     snapshots: dict[int, str] = field(default_factory=dict)
+    changes: FileChanges = NO_CHANGES
     files: tuple[Mapping[str, Any], ...] = ()
     redactions: dict[str, int] = field(default_factory=dict)
 
@@ -73,14 +74,13 @@ def read(events: Sequence[Recorded]) -> Story:
     if received is None:
         raise NothingToWrite(f"stream {kept[0].stream} holds no task that was received")
     story = Story(received["task_id"], kept, received)
-    changes = FileChanges()
     for event in kept:
-        _take(story, changes, event)
-    story.files = changes.current
+        _take(story, event)
+    story.files = story.changes.current
     return story
 
 
-def _take(story: Story, changes: FileChanges, event: Recorded) -> None:
+def _take(story: Story, event: Recorded) -> None:
     data = event.data
     match event.type:
         case names.TASK_CLAIMED:
@@ -89,9 +89,9 @@ def _take(story: Story, changes: FileChanges, event: Recorded) -> None:
             story.end = None
         case names.STEP_FINISHED if data["phase"] == "snapshot" and data["blob"] is not None:
             story.snapshots[data["attempt"]] = data["blob"]
-            changes.measured_from(data["blob"])
+            story.changes = story.changes.measured_from(data["blob"])
         case names.FILES_MODIFIED:
-            changes.found(data["files"])
+            story.changes = story.changes.found(data["files"])
         case names.TURN_STARTED:
             story.starts.append(event)
         case names.TURN_FINISHED:

@@ -24,6 +24,7 @@ def summary(events: Sequence[Recorded]) -> str:
         f"Status:    {_status(story)}",
         f"When:      {story.last.when}, {story.elapsed_ms / 1000:.1f} s",
         f"Directory: {story.claim['cwd'] if story.claim is not None else spec['cwd']}",
+        *(f"Warning:   {warning}" for warning in spec["warnings"]),
         "",
         *_outcome(story),
         "",

@@ -5,6 +5,7 @@ from typing import Any, Final
 from eventstore.event import Recorded
 from projections.projection import Projection, Row
 from schemas import names
+from schemas.file_changes import NO_CHANGES, FileChanges
 
 BESIDE: Final = frozenset({names.ARTIFACT_WRITTEN, names.TASK_ARCHIVED, names.SECRET_REDACTED})
 """Receipts for files, and notes on another event: none of the task's own doing."""
@@ -31,6 +32,7 @@ UNTOUCHED: Final[Row] = {
     "cost_usd": 0.0,
     "tokens": dict.fromkeys(TOKENS, 0),
     "files_modified": 0,
+    "changes": None,
     "cancel_requested": False,
     "worker": None,
     "parent_task_id": None,
@@ -132,7 +134,9 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
         case names.TURN_STARTED:
             return {"session_id": event.data["session_id"]}
         case names.FILES_MODIFIED:
-            return {"files_modified": len(event.data["files"])}
+            return _files(_file_changes(row).found(event.data["files"]))
+        case names.STEP_FINISHED if event.data["phase"] == "snapshot" and event.data["blob"] is not None:
+            return _files(_file_changes(row).measured_from(event.data["blob"]))
         case names.TURN_FINISHED:
             return _spent(row, event.data["report"])
         case names.CANCEL_REQUESTED:
@@ -141,6 +145,23 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
             return _ended(event)
         case _:
             return {}
+
+
+def _file_changes(row: Row) -> FileChanges:
+    kept = row["changes"]
+    if kept is None:
+        return NO_CHANGES
+    return FileChanges(kept["snapshot"], tuple(kept["earlier"]), tuple(kept["latest"]))
+
+
+def _files(changes: FileChanges) -> dict[str, Any]:
+    """How many files were changed, and while the task goes on which: the next attempt's come on top."""
+    kept = {
+        "snapshot": changes.snapshot,
+        "earlier": list(changes.earlier),
+        "latest": list(changes.latest),
+    }
+    return {"files_modified": len(changes.current), "changes": kept}
 
 
 def _spent(row: Row, report: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +180,8 @@ def _ended(event: Recorded) -> dict[str, Any]:
         "sentence": data.get("sentence"),
         "error_class": data.get("error_class"),
         "verified": data.get("verified"),
+        "changes": None,
     }
 
 
-PROJECTION: Final = Projection(name="tasks", version=1, types=None, keys=_keys, apply=_apply)
+PROJECTION: Final = Projection(name="tasks", version=2, types=None, keys=_keys, apply=_apply)

@@ -1,9 +1,11 @@
 """waiting: who waits for whom; the releasing policy drains it.
 
 Keys are task ids in lower case, and a row may have two parts. `waits_for` is the waiting
-task's own; `waiters` and `succeeded` stand under the task that is waited for. `succeeded`
-is set by a success that comes while somebody waits: one that came before is not seen
-here, and whoever releases looks at the task itself too.
+task's own, with the id of the event that made it wait; `waiters` and `succeeded` stand
+under the task that is waited for. `succeeded` is set by a success that comes while
+somebody waits: one that came before is not seen here, and whoever releases looks at the
+task itself too. The end of a waiting task does not say for whom it waited, so its name stays
+among the `waiters`; there it does no harm, since a task that has ended is never released.
 """
 
 from typing import Final
@@ -47,6 +49,7 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
 def _queued(key: str, task_id: str, new: Row, event: Recorded) -> None:
     if key == task_id:
         new["waits_for"] = list(event.data["waits_for"])
+        new["event_id"] = event.id
     if key in {name.lower() for name in event.data["waits_for"]}:
         new["waiters"] = sorted({*new.get("waiters", ()), task_id})
         new.setdefault("succeeded", False)
@@ -55,6 +58,7 @@ def _queued(key: str, task_id: str, new: Row, event: Recorded) -> None:
 def _released(key: str, task_id: str, new: Row, event: Recorded) -> None:
     if key == task_id:
         new.pop("waits_for", None)
+        new.pop("event_id", None)
     if key in {name.lower() for name in event.data["waited_for"]} and "waiters" in new:
         new["waiters"] = [waiter for waiter in new["waiters"] if waiter != task_id]
         if not new["waiters"]:
@@ -63,13 +67,14 @@ def _released(key: str, task_id: str, new: Row, event: Recorded) -> None:
 
 def _ended(new: Row, event: Recorded) -> None:
     new.pop("waits_for", None)
+    new.pop("event_id", None)
     if event.type == names.TASK_SUCCEEDED and "waiters" in new:
         new["succeeded"] = True
 
 
 PROJECTION: Final = Projection(
     name="waiting",
-    version=1,
+    version=2,
     types=frozenset({names.TASK_QUEUED, names.TASK_RELEASED}) | names.ENDS,
     keys=_keys,
     apply=_apply,

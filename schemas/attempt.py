@@ -1,5 +1,6 @@
 """An attempt: from claim to its end, with the turns of the agent in between."""
 
+import re
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -190,7 +191,10 @@ class ToolUsed(Fact):
 
 
 class FilesModified(Fact):
-    """Found by comparing the working directory with how it was, never by belief."""
+    """All that differs from the attempt's snapshot: found by comparing, never by belief.
+
+    Told while the agent works, and when it has ended; each replaces what the attempt told before.
+    """
 
     TYPE: ClassVar[str] = names.FILES_MODIFIED
     attempt: int
@@ -327,11 +331,21 @@ class InterruptAttempt(AttemptCommand):
     worker_died: bool = False
 
 
+_HALF_WORD = re.compile(r"""[^\s"'`=&:,;/?#(){}\[\]]+\Z""")
+
+
 def details_of(tool_input: Any, limit: int = 500) -> str:
-    """The telling argument of a tool call, cut to `limit` characters."""
+    """The telling argument of a tool call, cut to at most `limit` characters between two words."""
     if isinstance(tool_input, dict):
         for key in ("file_path", "notebook_path", "command", "pattern", "path", "url", "query", "prompt"):
             if isinstance(tool_input.get(key), str):
-                return str(tool_input[key])[:limit]
-        return ", ".join(sorted(str(key) for key in tool_input))[:limit]
-    return str(tool_input)[:limit]
+                return cut_between_words(str(tool_input[key]), limit)
+        return cut_between_words(", ".join(sorted(str(key) for key in tool_input)), limit)
+    return cut_between_words(str(tool_input), limit)
+
+
+def cut_between_words(text: str, limit: int) -> str:
+    """At most `limit` characters. A word is dropped whole: half a secret has no known form."""
+    if len(text) <= limit:
+        return text
+    return _HALF_WORD.sub("", text[: limit - 1]) + "…"

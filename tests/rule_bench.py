@@ -23,6 +23,7 @@ from schemas.attempt import (
     ProcessIdentity,
     StartStep,
     StartTurn,
+    StepFinished,
     TaskCancelled,
     TaskClaimed,
     TaskFailed,
@@ -122,6 +123,10 @@ def claimed(attempt: int = 1) -> TaskClaimed:
     )
 
 
+def snapshot(attempt: int = 1, blob: str = SHA) -> StepFinished:
+    return StepFinished(attempt=attempt, phase="snapshot", elapsed_ms=5, percent_complete=5, blob=blob)
+
+
 def turn_started(attempt: int = 1, turn_index: int = 0) -> TurnStarted:
     return TurnStarted(
         attempt=attempt,
@@ -169,7 +174,7 @@ def _end(attempt: int) -> dict[str, Any]:
 
 
 RUNNING = (received(), queued(), claimed())
-TURNING = (*RUNNING, turn_started())
+TURNING = (*RUNNING, snapshot(), turn_started())
 ANSWERED = (*TURNING, turn_finished())
 STATUSES: dict[str, tuple[Fact, ...]] = {
     "unknown": (),

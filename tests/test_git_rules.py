@@ -45,7 +45,8 @@ def snapshot(cwd: Path) -> bytes:
 
 
 def paths(cwd: Path) -> set[str]:
-    return set(orjson.loads(snapshot(cwd)))
+    """The files that count; those that do not have no content in a snapshot."""
+    return {path for path, entry in orjson.loads(snapshot(cwd)).items() if len(entry) == 5}
 
 
 def changes(cwd: Path, before: bytes) -> list[tuple[str, ...]]:

@@ -1,5 +1,6 @@
-"""`kill -9` of the real service at the first sight of ten event types: nothing is lost or done twice."""
+"""`kill -9` of the real service at the first sight of eleven event types: nothing is lost or done twice."""
 
+import json
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ KILLED_AT = (
     names.TURN_STARTED,
     names.AGENT_STARTED,
     names.TOOL_USED,
+    names.FILES_MODIFIED,
     names.TURN_FINISHED,
     names.TASK_SUCCEEDED,
     names.ARTIFACT_WRITTEN,
@@ -84,7 +86,7 @@ def agents_of(home: Path) -> list[int]:
 
 
 @pytest.mark.timeout(240)
-def test_the_service_killed_at_ten_kinds_of_event_ends_every_task_once(tmp_path: Path) -> None:
+def test_the_service_killed_at_eleven_kinds_of_event_ends_every_task_once(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", register=False).root
     (home / ".env").write_text(agent_setting(), encoding="utf-8", newline="\n")
     for number in range(10):
@@ -96,6 +98,7 @@ def test_the_service_killed_at_ten_kinds_of_event_ends_every_task_once(tmp_path:
         log.close()
         with running(home) as service:
             wait_for(home, event_type, head, service)
+    tasks = 10 + len(KILLED_AT)
     ended = subprocess.run(
         evt(home, "run", "--drain", "--quiet"), capture_output=True, encoding="utf-8", check=False
     )
@@ -105,11 +108,13 @@ def test_the_service_killed_at_ten_kinds_of_event_ends_every_task_once(tmp_path:
     events = list(log.all())
     log.close()
     ends = Counter(event.stream for event in events if event.type in names.ENDS)
-    assert ends == {names.task_stream(f"task-{number}"): 1 for number in range(20)}
+    assert ends == {names.task_stream(f"task-{number}"): 1 for number in range(tasks)}
     assert {event.type for event in events if event.type in names.ENDS} == {names.TASK_SUCCEEDED}
-    for number in range(20):
+    for number in range(tasks):
         text = (home / "shops" / f"shop-{number}" / "price.txt").read_text(encoding="utf-8")
         assert text == f"two {number}\n"
+        artifact = json.loads((home / "results" / f"task-{number}.json").read_bytes())
+        assert artifact["files_modified"] == [{"path": "price.txt", "change": "modified"}]
     assert agents_of(home) == []
     assert not list((home / "tasks").glob("*.task.md"))
     verified = subprocess.run(

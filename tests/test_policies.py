@@ -14,7 +14,11 @@ KEY = str(task_of(STREAM))
 
 
 def waits_for(*ids: str) -> dict[str, Any]:
-    return {"waits_for": list(ids)}
+    return {"waits_for": list(ids), "event_id": f"queued waiting for {ids}"}
+
+
+def arrived(*tasks: str) -> dict[str, dict[str, str]]:
+    return {task: {"task_id": task, "event_id": f"{task} was received"} for task in tasks}
 
 
 def released(waiting: dict[str, dict[str, Any]], *succeeded: str) -> list[str]:
@@ -22,7 +26,7 @@ def released(waiting: dict[str, dict[str, Any]], *succeeded: str) -> list[str]:
 
 
 def test_every_task_that_arrived_is_queued_in_order() -> None:
-    commands = queueing(["a", "b"], 7)
+    commands = queueing(arrived("a", "b"), 7)
     assert [(command.task_id, command.time, command.actor) for command in commands] == [
         ("a", 7, QUEUEING),
         ("b", 7, QUEUEING),
@@ -30,11 +34,18 @@ def test_every_task_that_arrived_is_queued_in_order() -> None:
 
 
 def test_a_policy_gives_the_same_command_whenever_it_looks() -> None:
-    assert queueing(["a"], 7)[0].command_id == queueing(["b", "a"], 99)[1].command_id
+    assert queueing(arrived("a"), 7)[0].command_id == queueing(arrived("b", "a"), 99)[1].command_id
     waiting = {"a": waits_for("x")}
     first, second = (releasing(waiting, frozenset({"x"}), now)[0] for now in (7, 99))
     assert first.command_id == second.command_id
-    assert first.command_id != queueing(["a"], 7)[0].command_id
+    assert first.command_id != queueing(arrived("a"), 7)[0].command_id
+
+
+def test_a_command_names_the_event_that_caused_it() -> None:
+    """Two homes may have a task of the same name: their events must not share ids."""
+    (here,), (there,) = (queueing({"a": {"event_id": home}}, 7) for home in ("one", "other"))
+    assert (here.causation_id, there.causation_id) == ("one", "other")
+    assert here.command_id != there.command_id
 
 
 def test_a_task_is_let_go_when_all_that_it_waits_for_has_succeeded() -> None:
@@ -62,7 +73,7 @@ def test_ids_are_the_same_whatever_their_case() -> None:
 
 def test_policies_that_look_twice_move_a_task_once() -> None:
     bench = Bench(received(after=("Dep",)))
-    for command in (*queueing([KEY], bench.now), *queueing([KEY], bench.now + 5)):
+    for command in (*queueing(arrived(KEY), bench.now), *queueing(arrived(KEY), bench.now + 5)):
         bench.dispatch(command)
     assert bench.state(TASK).status == "waiting_dependency"
     waiting = {KEY: waits_for("Dep")}

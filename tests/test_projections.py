@@ -17,7 +17,7 @@ from projections.queue import queue_order
 from projections.stored_form import decode, encode
 from projections.view_rows import fold_at
 from schemas import names
-from schemas.attempt import AgentStarted, TaskInterrupted
+from schemas.attempt import AgentStarted, FileChange, TaskInterrupted
 from schemas.service import SecretRedacted
 from schemas.task import CancelRequested, TaskReleased
 from tests.life_cycles import (
@@ -231,7 +231,8 @@ def test_what_arrived_is_to_be_queued_in_the_order_of_its_arrival(lives: Lives) 
 def test_a_success_is_marked_for_those_who_wait_however_they_wrote_the_id(lives: Lives) -> None:
     lives.tell("First", received("First"), queued())
     lives.tell("second", received("second", after=("FIRST",)), queued(("FIRST",)))
-    assert row(lives, "waiting", "second") == {"waits_for": ["FIRST"]}
+    waiting = row(lives, "waiting", "second")
+    assert (waiting["waits_for"], set(waiting)) == (["FIRST"], {"waits_for", "event_id"})
     assert row(lives, "waiting", "first") == {"waiters": ["second"], "succeeded": False}
     lives.tell("First", claimed(1), succeeded())
     assert row(lives, "waiting", "first") == {"waiters": ["second"], "succeeded": True}
@@ -249,7 +250,9 @@ def test_a_failure_releases_nobody(lives: Lives) -> None:
 def test_a_chain_shares_a_row_between_waiting_and_being_waited_for(lives: Lives) -> None:
     lives.tell("b", received("b"), queued(("a",)))
     lives.tell("c", received("c"), queued(("b",)))
-    assert row(lives, "waiting", "b") == {"waits_for": ["a"], "waiters": ["c"], "succeeded": False}
+    both = row(lives, "waiting", "b")
+    assert both.pop("event_id")
+    assert both == {"waits_for": ["a"], "waiters": ["c"], "succeeded": False}
     lives.tell("b", cancelled())
     assert row(lives, "waiting", "b") == {"waiters": ["c"], "succeeded": False}
 
@@ -361,9 +364,17 @@ def test_a_quantile_is_within_two_per_cent_of_the_exact_one(values: list[int], q
     assert math.isclose(found, exact, rel_tol=0.0202)
 
 
-def test_files_modified_counts_what_the_last_comparison_found(lives: Lives) -> None:
-    lives.tell("T", received("T"), queued(), claimed(1), files_modified(1))
-    assert row(lives, "tasks", "t")["files_modified"] == 0
+def test_files_modified_counts_what_the_last_comparison_of_each_attempt_found(lives: Lives) -> None:
+    a, b = FileChange(path="a", change="created"), FileChange(path="b", change="created")
+    lives.tell("T", received("T"), queued(), claimed(1), snapshot(1), files_modified(1, a, b))
+    lives.tell("T", files_modified(1, a), TaskInterrupted(attempt=1, reason="x"), claimed(2))
+    lives.tell("T", snapshot(2, "later"))
+    assert row(lives, "tasks", "t")["files_modified"] == 1
+    lives.tell("T", files_modified(2, a.model_copy(update={"change": "modified"}), b))
+    assert row(lives, "tasks", "t")["files_modified"] == 2
+    lives.tell("T", files_modified(2, b), failed(2))
+    found = row(lives, "tasks", "t")
+    assert (found["files_modified"], found["changes"]) == (2, None)
 
 
 def test_every_view_has_a_name_of_its_own() -> None:

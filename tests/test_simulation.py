@@ -57,6 +57,34 @@ def check_the_end(world: World) -> None:
     assert len(index.get("artifacts", index)) == 3
     assert orjson.loads(world.outputs["results/a.json"])["success"] is True
     assert orjson.loads(world.outputs["results/c.json"])["success"] is False
+    check_the_files(world)
+
+
+def check_the_files(world: World) -> None:
+    """Whatever attempt changed it, the file is named once, everywhere."""
+    live = LiveViews(ALL)
+    live.apply(world.log.all())
+    for name in ("a", "b", "c"):
+        artifact = orjson.loads(world.outputs[f"results/{name}.json"])
+        assert artifact["files_modified"] == [{"path": "cart.py", "change": "modified"}]
+        assert "files modified: 1" in artifact["outcome"]["evidence"]
+        row = live.row("tasks", name)
+        assert row is not None
+        assert (row["files_modified"], row["changes"]) == (1, None)
+        said = [
+            (event.data["attempt"], event.data["files"])
+            for event in world.log.stream(f"task-{name}")
+            if event.type == names.FILES_MODIFIED
+        ]
+        assert len(said) == len({attempt for attempt, _ in said}), "nothing is said twice"
+
+
+def test_what_the_agent_changes_is_said_while_it_works() -> None:
+    world = world_with_work()
+    serve(world)
+    for name in ("a", "b", "c"):
+        told = [event.type for event in world.log.stream(f"task-{name}")]
+        assert told.index(names.FILES_MODIFIED) < told.index(names.TURN_FINISHED)
 
 
 def test_a_dropped_file_becomes_an_artifact() -> None:

@@ -173,11 +173,13 @@ class FakeAgent:
             await started(ProcessIdentity(pid=len(world.runs) + 2, started=1, boot_id="b"))
             await trio.sleep(3)
             use = {"type": "tool_use", "id": f"toolu_{order.session_id}", "name": "Edit"}
+            result = {"type": "tool_result", "content": "The file has been updated."}
             content = [{**use, "input": {"file_path": "cart.py"}}]
             await heard({"type": "assistant", "message": {"content": content}})
             word = next(line for line in order.prompt.splitlines() if line.startswith("append "))
             if word not in tree["cart.py"]:
                 tree["cart.py"] += f"\n{word}"
+            await heard({"type": "user", "message": {"content": [{**result, "tool_use_id": use["id"]}]}})
             world.runs[word] = world.runs.get(word, 0) + 1
             await trio.sleep(60 if "slowly" in word else 2)
             await heard(
@@ -207,8 +209,13 @@ class FakeTree:
     async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
         await trio.lowlevel.checkpoint()
         was, now = orjson.loads(before), self.world.trees[cwd]
+        different = [path for path in sorted(was.keys() | now.keys()) if was.get(path) != now.get(path)]
         return tuple(
-            FileChange(path=path, change="modified") for path in sorted(now) if was.get(path) != now[path]
+            FileChange(
+                path=path,
+                change="created" if path not in was else "modified" if path in now else "deleted",
+            )
+            for path in different
         )
 
 
@@ -287,7 +294,10 @@ class Deaf:
 
 
 def crew_of(
-    world: World, workers: int = 2, wrap_agent: Callable[[FakeAgent], Any] = lambda agent: agent
+    world: World,
+    workers: int = 2,
+    wrap_agent: Callable[[FakeAgent], Any] = lambda agent: agent,
+    wrap_tree: Callable[[FakeTree], Any] = lambda tree: tree,
 ) -> Crew:
     """The same parts as the program's own composition, over fakes."""
     log = InlineLog(world)
@@ -295,7 +305,7 @@ def crew_of(
     dispatch = AsyncDispatch(log, "urn:evt:world", DECIDERS)
     feed = Feed(log, LiveViews(ALL))
     folders, processes, inbox = FakeFolders(world), FakeProcesses(world), FakeInbox(world)
-    tree, blobs = FakeTree(world), FakeBlobs(world)
+    tree, blobs = wrap_tree(FakeTree(world)), FakeBlobs(world)
     ground = Ground(home=HOME, base=ROOT, allowed_root=ROOT, windows=False)
     conditions = Conditions(
         executable="/usr/bin/agent",
@@ -328,7 +338,7 @@ def crew_of(
         processes=processes,
         reconcile=Reconcile(feed, dispatch, stamp, processes, tree, blobs),
         claims=claims,
-        intake=Intake(feed, inbox, folders, ground, dispatch, stamp),
+        intake=Intake(feed, inbox, folders, ground, dispatch, stamp, lambda text: text),
         policies=PolicyRunner(feed, dispatch, stamp),
         timers=Timers(feed, stamp),
         artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp),
