@@ -19,6 +19,7 @@ from adapters.output_files import OutputFiles
 from adapters.policy_runner import PolicyRunner
 from adapters.process_tree import ProcessTrees
 from adapters.reconcile import Reconcile
+from adapters.safe_files import sweep
 from adapters.stamp import Stamp
 from adapters.storage import WINDOWS, Storage
 from adapters.supervisor import Crew, Supervisor, obey_signals
@@ -30,6 +31,7 @@ from adapters.watchdog_inbox import WatchdogInbox
 from adapters.work_tree import WorkTrees
 from adapters.worker import Worker, Workshop
 from eventstore.event import Recorded
+from eventstore.mirror import MirrorAhead
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
@@ -73,6 +75,10 @@ def _denied(home: Home) -> tuple[str, ...]:
     return (f"Read({root / '.env'})", f"Edit({root / '.env'})", *folders)
 
 
+class AgentMissing(Exception):
+    """The program that does the work is not there."""
+
+
 class Service:
     """One home's service, built and ready to run."""
 
@@ -99,10 +105,17 @@ class Service:
         self._storage = storage
         self._environ = environ
         self._workers = workers
-        self.inbox = WatchdogInbox(home.root)
+        self.inbox = WatchdogInbox(home.root, hard_links=settings.allow_hard_links)
 
     async def run(self, drain_wait_s: float | None) -> str:
-        """Serve until told to stop, or until drained; the reason of the end."""
+        """Serve until told to stop, or until drained; the reason of the end. Only for the owner."""
+        for name in ("results", "summaries", "blobs"):
+            await trio.to_thread.run_sync(sweep, self._home.root / name)
+        if await self._folders.executable(self._settings.claude_executable) is None:
+            # Said before anything is claimed: otherwise each task in the queue would fail of it.
+            raise AgentMissing(
+                f"the agent's program {self._settings.claude_executable!r} was not found on the PATH."
+            )
         async with self.inbox:
             supervisor = Supervisor(await self._crew(), drain_wait_s)
             async with trio.open_nursery() as nursery:
@@ -155,14 +168,16 @@ class Service:
             processes=self._processes,
             reconcile=Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs),
             claims=claims,
-            intake=Intake(feed, self.inbox, self._folders, ground, dispatch, stamp),
+            intake=Intake(
+                feed, self.inbox, self._folders, ground, dispatch, stamp, self._storage.redact
+            ),
             policies=PolicyRunner(feed, dispatch, stamp),
             timers=Timers(feed, stamp),
             artifacts=ArtifactWriter(feed, self._log, OutputFiles(self._home.root), dispatch, stamp),
             archiver=Archiver(feed, self.inbox, dispatch, stamp),
             keeper=Keeper(feed, self._storage.records, dispatch, stamp),
             workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
-            fatal=(LogFailed,),
+            fatal=(LogFailed, MirrorAhead),
             version=installed_version(),
         )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
-from adapters.todo import keep_drained
+from adapters.todo import each, keep_drained
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Inbox
 from schemas.task import RecordArchived, RecordRefusedArchived
@@ -23,9 +23,8 @@ class Archiver:
 
     async def drain(self) -> None:
         """Move what the to-do list names now."""
-        for row in list(self._feed.live.rows("to_archive").values()):
-            if row["pending"]:
-                await self._move(row)
+        pending = [row for row in self._feed.live.rows("to_archive").values() if row["pending"]]
+        await each(pending, self._move)
         await self._feed.advance()
 
     async def _move(self, row: Mapping[str, Any]) -> None:

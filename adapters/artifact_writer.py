@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
-from adapters.todo import keep_drained
+from adapters.todo import each, keep_drained
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import AsyncLog, Outputs
 from projections.artifact import build, index, render, summary
@@ -31,13 +31,10 @@ class ArtifactWriter:
 
     async def drain(self) -> None:
         """Write what the to-do list names now."""
-        for key, row in list(self._feed.live.rows("to_write").items()):
-            await self._write(key, row)
-            # The index of the next one names this one too: its receipt must be seen first.
-            await self._feed.advance()
+        await each(list(self._feed.live.rows("to_write").items()), self._write)
 
-    async def _write(self, key: str, row: Mapping[str, Any]) -> None:
-        upto = int(row["upto"])
+    async def _write(self, item: tuple[str, Mapping[str, Any]]) -> None:
+        key, upto = item[0], int(item[1]["upto"])
         events = [
             event
             for event in await self._log.read_stream(task_stream(key), -1)
@@ -53,7 +50,7 @@ class ArtifactWriter:
         await self._outputs.write(INDEX, index(written))
         await self._dispatch(
             RecordArtifact(
-                **self._stamp("service", key=f"artifact:{key}:{upto}"),
+                **self._stamp("service", causation_id=events[-1].id, key=f"{events[-1].id}:artifact"),
                 task_id=task_id,
                 path=path,
                 sha256=hashlib.sha256(artifact).hexdigest(),
@@ -62,3 +59,5 @@ class ArtifactWriter:
                 upto=upto,
             )
         )
+        # The index of the next one names this one too: its receipt must be seen first.
+        await self._feed.advance()

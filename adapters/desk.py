@@ -1,23 +1,29 @@
 """What a writing verb needs: the log, a dispatch, and to know whether it owns the home."""
 
-import getpass
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.config.settings import Settings, read_settings
-from adapters.home import Home
+from adapters.home import Home, NoHome
+from adapters.person import actor
+from adapters.process_tree import alive
+from adapters.record_keeping import ViewsBehind
 from adapters.stamp import Stamp
 from adapters.storage import Storage, open_storage
 from adapters.system_clock import SystemClock, SystemIds
 from adapters.trusted_homes import TrustedHomes
+from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
+from handlers.path_policy import OWN_FOLDERS
 from handlers.task import TASK, TaskState
 from schemas import names
+from schemas.attempt import ProcessIdentity
 from schemas.service import NoteMirror, NoteViews
+from schemas.task import QueueTask
 
 ANSWER_S = 2.0
 """So long a verb waits for the owner's answer."""
@@ -30,10 +36,6 @@ class NotTrusted(Exception):
     """A home was found upward that this person has not made: its settings could start anything."""
 
 
-class Owned(Exception):
-    """Another process owns the home."""
-
-
 @dataclass(frozen=True)
 class Desk:
     """One verb's place at a home's log."""
@@ -44,6 +46,13 @@ class Desk:
     dispatch: Dispatch
     stamp: Stamp
     environ: Mapping[str, str]
+    notes: list[str] = field(default_factory=list)
+    """Words for the person beside what was asked for."""
+
+    @property
+    def actor(self) -> str:
+        """The person at the keyboard; an envelope is not redacted, so the name is."""
+        return self.storage.redact(actor())
 
     def task(self, task_id: str) -> TaskState:
         state: TaskState
@@ -51,10 +60,10 @@ class Desk:
         return state
 
     @contextmanager
-    def ownership(self) -> Iterator[bool]:
+    def ownership(self, patience_s: float = BRIEFLY_S) -> Iterator[bool]:
         """Whether this verb owns the home while it is inside: only where no service runs."""
         lock = FileLock(self.home.owner_lock)
-        deadline = time.monotonic() + BRIEFLY_S
+        deadline = time.monotonic() + patience_s
         while not lock.try_acquire():
             # A reading verb tries the lock for an instant to see whether a service runs.
             if time.monotonic() > deadline:
@@ -66,10 +75,28 @@ class Desk:
         finally:
             lock.release()
 
+    def placed(self, task_id: str) -> TaskState:
+        """The task with its place in the queue, given by the owner, or by this verb once it is that.
+
+        As it is after 2 s: another verb may have held the home, and a service may be slow.
+        """
+        deadline = time.monotonic() + ANSWER_S
+        while (state := self.task(task_id)).status == "received" and time.monotonic() < deadline:
+            with self.ownership(0) as owner:
+                if owner:
+                    self.dispatch(QueueTask(**self.stamp("service"), task_id=task_id))
+                    continue
+            time.sleep(LOOK_S)
+        return state
+
     def keep_records(self) -> None:
         """Bring views and mirror up to the head; what had to be mended is an event."""
         for _ in range(2):
-            mended, rebuilt = self.storage.records.catch_up_now()
+            try:
+                mended, rebuilt = self.storage.records.catch_up_now()
+            except ViewsBehind as behind:
+                self.notes.append(str(behind))
+                return
             if mended is not None:
                 cut, written = mended.bytes_cut, mended.lines_written
                 stamp = self.stamp("service")
@@ -90,38 +117,49 @@ class Desk:
             state = self.task(task_id)
         return state
 
-    def owner(self) -> str:
-        """Who owns the home, as the log says it."""
-        found = "another process"
-        for event in self.storage.log.all(types=frozenset({names.ORCHESTRATOR_STARTED})):
-            found = f"the service with pid {event.data['process']['pid']}, started {event.when}"
+    def service(self) -> Recorded | None:
+        """The start of the service that owns the home, as the log says it; None where none lives."""
+        found = None
+        types = frozenset({names.ORCHESTRATOR_STARTED, names.ORCHESTRATOR_STOPPED})
+        for event in self.storage.log.all(types=types):
+            found = event if event.type == names.ORCHESTRATOR_STARTED else None
+        if found is None or not alive(ProcessIdentity.model_validate(found.data["process"])):
+            return None
         return found
 
 
-def actor() -> str:
-    """`cli:USER`, the person at the keyboard."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (OSError, KeyError):
-        # No name for this user id: a container, say.
-        return "cli"
+def _own_folders(home: Home) -> None:
+    """Those that are missing are made. Raises NoHome for one that leads elsewhere or is no folder."""
+    for name in OWN_FOLDERS:
+        folder = home.root / name
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise NoHome(
+                f"{folder} is no folder of this home: a link, or a file. "
+                "Put a real folder there; to move a home to another disk, move all of it."
+            )
+        folder.mkdir(exist_ok=True)
 
 
 @contextmanager
 def desk(home: Home, environ: Mapping[str, str], *, starts_programs: bool = False) -> Iterator[Desk]:
-    """Raises NotTrusted, BadSetting, LogUnreadable. The records are brought up at the end."""
+    """Raises NotTrusted, BadSetting, LogUnreadable, MirrorAhead. The records are brought up at the end."""
     if starts_programs and not home.named and not TrustedHomes().trusts(home.root):
         raise NotTrusted(
             f"the home {home.root} was found by looking upward, and you have not made it: "
             "its settings could start any program."
         )
+    _own_folders(home)
     settings = read_settings(home.root, environ)
     clock = SystemClock()
     storage = open_storage(home, settings.secrets)
     try:
         dispatch = Dispatch(storage.log, storage.source, DECIDERS)
         found = Desk(home, settings, storage, dispatch, Stamp(clock, SystemIds(clock.now)), environ)
-        yield found
-        found.keep_records()
+        # Positions that the mirror knows already must not be given out a second time.
+        storage.records.check()
+        try:
+            yield found
+        finally:
+            found.keep_records()
     finally:
         storage.close()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.home import Home
+from adapters.home import Home, checked
+from adapters.person import actor
 from adapters.safe_files import write_atomically
 from adapters.storage import open_storage
 from adapters.system_clock import SystemClock, SystemIds
@@ -39,11 +40,13 @@ class Made:
 
 
 def make_home(folder: Path, *, register: bool = True) -> Made:
-    """Raises Occupied for a folder that cannot be used, OSError where the disk refuses."""
+    """Raises Occupied for a folder that cannot be used, NotOurs for another user's home, OSError."""
     if folder.exists() and not folder.is_dir():
         raise Occupied(f"{folder} is a file.", "Name a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     home = Home(folder.resolve(), named=True)
+    if home.log.exists():
+        checked(home)
     if (home.logs / "state.json").exists() and not home.log.exists():
         raise Occupied(
             f"{home.root} is a folder of the first system (it has logs/state.json).",
@@ -77,7 +80,7 @@ def _begin_log(home: Home) -> bool:
         ids = SystemIds(clock.now)
         home_id, version = ids.new(), installed_version()
         command = CreateHome(
-            command_id=ids.new(), time=clock.now(), actor="cli", home_id=home_id, version=version
+            command_id=ids.new(), time=clock.now(), actor=actor(), home_id=home_id, version=version
         )
         fact = HomeCreated(home_id=home_id, version=version)
         log.append(command.stream, draft(command, [fact], f"urn:evt:{home_id}"), NO_STREAM)

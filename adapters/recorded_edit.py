@@ -27,7 +27,9 @@ def edit(path: Path, old: str, new: str, every: bool) -> Outcome:
         return failed(path, f"{path} cannot be read as text: {type(problem).__name__}")
     if "\r\n" in text:
         old, new = (part.replace("\r\n", "\n").replace("\n", "\r\n") for part in (old, new))
-    if old and new in text and old not in (text.replace(new, "\0") if new else text):
+    # Where `new` holds `old`, as "total()" holds "total", the old one still stands inside the new.
+    rest = text.replace(new, "\0") if new and old in new else text
+    if old and new in text and old not in rest:
         return Outcome(f"The file {path} already holds this edit, so it was not made again.")
     places = text.count(old) if old else 0
     if places == 0:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import secrets
 import stat
 import time
@@ -83,9 +84,25 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
 def temporary_beside(path: Path) -> Path:
     """A free name in the same folder, hidden, short whatever the length of the real name."""
     return path.with_name(f".{secrets.token_hex(8)}.tmp")
+
+
+def sweep(folder: Path) -> int:
+    """Remove what a crash left of `temporary_beside`, in all folders below; how many files.
+
+    Only for whoever knows that nobody writes there now.
+    """
+    removed = 0
+    for left in folder.rglob(".*.tmp"):
+        if TEMPORARY.fullmatch(left.name):
+            unlink(left)
+            removed += 1
+    return removed
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -127,9 +144,14 @@ def open_regular(path: Path) -> io.FileIO:
     return io.FileIO(handle, "rb")
 
 
-def read_at_most(path: Path, limit: int) -> bytes:
-    """The first `limit` bytes of a regular file. Raises NotRegular, OSError."""
+def read_at_most(path: Path, limit: int, *, alone: bool = False) -> bytes:
+    """The first `limit` bytes of a regular file, with `alone` only of one that has a single name.
+
+    Raises NotRegular, OSError.
+    """
     with open_regular(path) as file:
+        if alone and os.fstat(file.fileno()).st_nlink > 1:
+            raise NotRegular(errno.EMLINK, "it is a hard link", str(path))
         pieces: list[bytes] = []
         while limit > 0 and (piece := file.read(limit)):
             pieces.append(piece)

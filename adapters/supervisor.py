@@ -19,7 +19,7 @@ from adapters.timers import Timers
 from adapters.worker import Worker
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Doorbell, Processes
-from schemas.service import NoteRestart, NoteStart, NoteStop
+from schemas.service import NoteRestart, NoteStart, NoteStop, NoteStopRequest
 
 GRACE_S = 30.0
 """So long a running task may go on after the first request to stop."""
@@ -27,6 +27,7 @@ CLOSING_S = 15.0
 """So long the last artifacts, moves and records may take."""
 LONGEST_BACKOFF_S = 60.0
 LOOK_S = 0.25
+DRAINED = "drained"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Supervisor:
         self._drain_wait_s = drain_wait_s
         self._stop = trio.Event()
         self._now = trio.Event()
-        self._reason = "drained"
+        self._reason = DRAINED
 
     def stop(self, reason: str) -> None:
         """The first time: end cleanly. The second time: at once."""
@@ -132,19 +133,19 @@ class Supervisor:
                     raise
                 restarts += 1
                 delay_s = min(LONGEST_BACKOFF_S, 0.5 * 2 ** (restarts - 1))
-                said = f"{type(error).__name__}: {_first_cause(error)}"[:500]
-                await self._crew.dispatch(
-                    NoteRestart(
-                        **self._crew.stamp("service"),
-                        automation=name,
-                        error=said,
-                        restarts=restarts,
-                        delay_s=delay_s,
-                    )
-                )
+                said = await self._note_death(name, error, restarts, delay_s)
                 if mend is not None:
                     await mend(said)
                 await trio.sleep(delay_s)
+
+    async def _note_death(self, name: str, error: Exception, restarts: int, delay_s: float) -> str:
+        """Write down that a part of the service died; what is said of its cause."""
+        said = f"{type(error).__name__}: {_first_cause(error)}"[:500]
+        stamp = self._crew.stamp("service")
+        await self._crew.dispatch(
+            NoteRestart(**stamp, automation=name, error=said, restarts=restarts, delay_s=delay_s)
+        )
+        return said
 
     def _is_fatal(self, error: BaseException) -> bool:
         if isinstance(error, BaseExceptionGroup):
@@ -153,6 +154,14 @@ class Supervisor:
 
     async def _let_workers_finish(self) -> None:
         self._crew.claims.closed = True
+        if self._reason != DRAINED:
+            rows = self._crew.feed.live.rows("queue").items()
+            running = tuple(sorted(key for key, row in rows if row["status"] == "running"))
+            stamp = self._crew.stamp("service")
+            await self._crew.dispatch(
+                NoteStopRequest(**stamp, reason=self._reason, running=running, grace_s=GRACE_S)
+            )
+            await self._crew.feed.advance()
         with trio.move_on_after(GRACE_S):
             while any(worker.busy for worker in self._crew.workers) and not self._now.is_set():
                 await self._crew.feed.moved(self._crew.feed.live.position)
@@ -161,7 +170,7 @@ class Supervisor:
         while not await self.drained(wait_s):
             with trio.move_on_after(LOOK_S):
                 await self._crew.feed.moved(self._crew.feed.live.position)
-        self.stop("drained")
+        self.stop(DRAINED)
 
     async def drained(self, wait_s: float) -> bool:
         """Whether nothing is left that could be done within `wait_s` seconds."""
@@ -181,9 +190,16 @@ class Supervisor:
         """The last artifacts, moves, the note, the records: what a person finds in the morning."""
         crew = self._crew
         with trio.move_on_after(CLOSING_S):
-            await crew.feed.advance()
-            await crew.artifacts.drain()
-            await crew.archiver.drain()
+            # A worker that was stopped between its claim and its work leaves the claim open.
+            await crew.reconcile.close_open_claims(reason="the service was stopped")
+            for name, drain in (("artifacts", crew.artifacts.drain), ("archive", crew.archiver.drain)):
+                try:
+                    await drain()
+                except Exception as error:
+                    if self._is_fatal(error):
+                        raise
+                    # What could not be written now stays on its list for the next start.
+                    await self._note_death(name, error, 0, 0.0)
         await crew.dispatch(
             NoteStop(**crew.stamp("service"), process=crew.processes.own(), reason=self._reason)
         )
@@ -198,8 +214,9 @@ def _first_cause(error: BaseException) -> str:
 
 
 async def obey_signals(supervisor: Supervisor, task_status: trio.TaskStatus[None]) -> None:
-    """SIGINT and SIGTERM (on Windows SIGINT and SIGBREAK): the first ends cleanly, the second at once."""
-    wanted = [signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGTERM)]
+    """SIGINT, SIGTERM, a closed terminal (on Windows SIGINT, SIGBREAK): first cleanly, then at once."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP") if not hasattr(signal, "SIGBREAK") else ("SIGINT", "SIGBREAK")
+    wanted = [signal.Signals[name] for name in names]
     with trio.open_signal_receiver(*wanted) as received:
         task_status.started()
         async for number in received:

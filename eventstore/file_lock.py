@@ -46,6 +46,10 @@ if sys.platform == "win32":
         if not _kernel32.UnlockFileEx(handle, 0, 1, 0, ctypes.byref(_far_byte())):
             raise ctypes.WinError(ctypes.get_last_error())
 
+    def foreign_owner(path: Path) -> tuple[int, str | None] | None:
+        """None: here it is access lists that say who may, and the system keeps to them."""
+        return None
+
 else:
     import fcntl
 
@@ -60,6 +64,16 @@ else:
     def unlock(descriptor: int) -> None:
         """Give back what `lock` took."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def foreign_owner(path: Path) -> tuple[int, str | None] | None:
+        """Number and name of the other user that owns a file; None for our own. Raises OSError."""
+        number = path.stat().st_uid
+        if number == os.geteuid():
+            return None
+        try:
+            return number, path.owner()
+        except KeyError:
+            return number, None  # a number that nobody bears here
 
 
 class FileLock:

@@ -1,10 +1,12 @@
 """The mirror: the log's lines as a text file, byte for byte, which can always be made again."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -75,7 +77,10 @@ class Mirror:
             elif end < size:
                 problem = "its last line was torn"
             if end < size:
-                self._spare_what_the_log_lacks(file, end, head)
+                if self._holds_other_events(file, end, head):
+                    # Whole lines that the log does not have so may be the only copy of what was
+                    # recorded before the log was put back from a backup: they are kept beside.
+                    problem = f"{problem}; what it held was kept as {self._keep_beside(file).name}"
                 file.truncate(end)
             written = self._write(file, end, position, head)
         return Repair(problem, size - end, written) if problem else None
@@ -144,16 +149,52 @@ class Mirror:
             position, end = event.global_position, stop
         return position, end
 
-    def _spare_what_the_log_lacks(self, file: FileIO, start: int, head: int) -> None:
-        """Raise MirrorAhead when what is about to be cut may be the only copy of an event."""
+    def check(self) -> None:
+        """Raise MirrorAhead when it names events past the log's head; changes nothing.
+
+        For whoever is about to append: the next positions would be given out a second time.
+        """
+        try:
+            with FileIO(self.path) as file:
+                size = os.fstat(file.fileno()).st_size
+                position, _ = self._last_whole_line(file, size)
+        except FileNotFoundError:
+            return
+        # Somebody may have appended to both since the head was asked.
+        if position > (head := self._log.head()):
+            raise MirrorAhead(self.path, position, head)
+
+    def _holds_other_events(self, file: FileIO, start: int, head: int) -> bool:
+        """Whether events that the log does not have so are about to be cut.
+
+        Raises MirrorAhead for some past the head: then nothing may be cut at all.
+        """
+        found = False
         file.seek(start)
         reader = BufferedReader(file)
         try:
             for text in reader:
                 if (position := _claimed(text)) > head:
                     raise MirrorAhead(self.path, position, head)
+                found = found or (position > 0 and text.strip() != self._text(position - 1, position).strip())
         finally:
             reader.detach()  # it would close the file, and with it the lock
+        return found
+
+    def _keep_beside(self, file: FileIO) -> Path:
+        """A copy of all that it holds, under the first free name."""
+        numbers = (self.path.with_name(f"{self.path.name}.aside-{number}") for number in count(1))
+        target = next(path for path in numbers if not path.exists())
+        file.seek(0)
+        reader = BufferedReader(file)
+        try:
+            with target.open("xb") as copy:
+                shutil.copyfileobj(reader, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+        finally:
+            reader.detach()
+        return target
 
     def _write(self, file: FileIO, end: int, after: int, head: int) -> int:
         """Append the log's lines past `after`, in whole lines; how many."""

@@ -35,6 +35,7 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         service.CreateHome: HOME,
         service.NoteStart: SYSTEM,
         service.NoteStop: SYSTEM,
+        service.NoteStopRequest: SYSTEM,
         service.NoteRestart: SYSTEM,
         service.NoteMirror: SYSTEM,
         service.NoteViews: SYSTEM,

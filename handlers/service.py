@@ -15,9 +15,11 @@ from schemas.service import (
     NoteRestart,
     NoteStart,
     NoteStop,
+    NoteStopRequest,
     NoteViews,
     OrchestratorStarted,
     OrchestratorStopped,
+    StopRequested,
     ViewsRebuilt,
 )
 from schemas.task import RecordRefusedArchived, RefuseTask, TaskArchived, TaskRefused
@@ -25,6 +27,7 @@ from schemas.word import Command, Fact
 
 _FACT_OF: dict[type[Command], type[Fact]] = {
     NoteStart: OrchestratorStarted,
+    NoteStopRequest: StopRequested,
     NoteStop: OrchestratorStopped,
     NoteRestart: AutomationRestarted,
     NoteMirror: MirrorRepaired,

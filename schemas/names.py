@@ -39,6 +39,7 @@ SECRET_REDACTED: Final = "secret_redacted"
 # service
 HOME_CREATED: Final = "home_created"
 ORCHESTRATOR_STARTED: Final = "orchestrator_started"
+STOP_REQUESTED: Final = "stop_requested"
 ORCHESTRATOR_STOPPED: Final = "orchestrator_stopped"
 AUTOMATION_RESTARTED: Final = "automation_restarted"
 MIRROR_REPAIRED: Final = "mirror_repaired"

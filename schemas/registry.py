@@ -35,6 +35,7 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             notice.NoticeFailed,
             service.HomeCreated,
             service.OrchestratorStarted,
+            service.StopRequested,
             service.OrchestratorStopped,
             service.AutomationRestarted,
             service.MirrorRepaired,

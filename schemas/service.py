@@ -25,6 +25,15 @@ class OrchestratorStarted(Fact):
     drain: bool
 
 
+class StopRequested(Fact):
+    """The service was told to stop: it takes on nothing more and lets `running` tasks go on for `grace_s`."""
+
+    TYPE: ClassVar[str] = names.STOP_REQUESTED
+    reason: str
+    running: tuple[str, ...]
+    grace_s: float = Field(ge=0)
+
+
 class OrchestratorStopped(Fact):
     TYPE: ClassVar[str] = names.ORCHESTRATOR_STOPPED
     process: ProcessIdentity
@@ -81,6 +90,12 @@ class NoteStart(SystemCommand):
     process: ProcessIdentity
     workers: int
     drain: bool
+
+
+class NoteStopRequest(SystemCommand):
+    reason: str
+    running: tuple[str, ...]
+    grace_s: float
 
 
 class NoteStop(SystemCommand):

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adapters.demo_home import agent_setting
 from schemas import names
 from tests.service import (
     command,
@@ -98,7 +99,11 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_taken_in(home: Path, tmp_p
         (["add", ""], 2, ""),
         (["cancel", "nothing"], 6, "there is no task"),
         (["run", "--workers", "0"], 2, "a whole number from 1 to 64"),
-        (["run", "--drain-wait", "nan"], 2, "a number of seconds"),
+        (["run", "--drain", "--drain-wait", "nan"], 2, "a number of seconds"),
+        (["run", "--drain-wait", "1"], 2, "means nothing without --drain"),
+        (["add", "x y", "--timeout", "5"], 2, "means nothing without --wait"),
+        (["add", "x y", "--after", "../x"], 2, "is no id"),
+        (["add", "x y", "--cwd", "~nobody-at-all/x"], 2, "names no folder"),
         (["dance"], 2, "there is no verb 'dance'"),
         (["ad"], 2, "Did you mean `evt add`?"),
     ],
@@ -225,15 +230,32 @@ def test_a_home_that_was_made_here_is_found_upward_and_served(tmp_path: Path) ->
         subprocess.run(command("init", str(place)), env=ours, capture_output=True, check=False).returncode
         == 0
     )
+    (place / ".env").write_text(agent_setting(), encoding="utf-8", newline="\n")
     said = subprocess.run(command("run", "--drain"), cwd=place, env=ours, capture_output=True, check=False)
     assert said.returncode == 0, said.stderr
 
 
-def test_an_agent_that_is_not_there_fails_the_task_with_what_to_do(home: Path) -> None:
+def test_without_the_agent_the_service_does_not_start_and_no_task_is_touched(home: Path) -> None:
     (home / ".env").write_text("CLAUDE_EXECUTABLE=no-such-agent\n", encoding="utf-8", newline="\n")
     evt(home, "add", "explain the cart")
-    evt(home, "run", "--drain")
-    end = events(home)[[event.type in names.ENDS for event in events(home)].index(True)]
+    said = evt(home, "run", "--drain")
+    assert said.returncode == 69
+    assert "'no-such-agent' was not found" in said.stderr
+    assert "CLAUDE_EXECUTABLE" in said.stderr
+    assert types(home) == [names.HOME_CREATED, names.TASK_RECEIVED, names.TASK_QUEUED]
+
+
+def test_an_agent_that_goes_while_the_service_runs_fails_its_task_with_what_to_do(
+    home: Path, tmp_path: Path
+) -> None:
+    agent = write(tmp_path / "agent", "#!/bin/sh\nexit 0\n")
+    agent.chmod(0o755)
+    (home / ".env").write_text(f"CLAUDE_EXECUTABLE={agent}\n", encoding="utf-8", newline="\n")
+    with running(home):
+        until(home, lambda event: event.type == names.ORCHESTRATOR_STARTED)
+        agent.unlink()
+        evt(home, "add", "explain the cart")
+        end = until(home, lambda event: event.type in names.ENDS)
     assert (end.data["error_class"], end.data["reason"]) == ("fatal", "agent_not_started")
     assert "CLAUDE_EXECUTABLE" in " ".join(end.data["suggested_actions"])
 
@@ -273,3 +295,72 @@ def test_artifacts_are_written_again_byte_for_byte(home: Path, tmp_path: Path) -
     assert {path.name: path.read_bytes() for path in (home / "results").iterdir()} == before
     assert {path.name: path.read_bytes() for path in (home / "summaries").iterdir()} == summaries
     assert evt(home, "validate-artifacts").returncode == 0
+
+
+def test_two_files_with_one_id_are_both_left_out(home: Path, tmp_path: Path) -> None:
+    cwd = folder(home)
+    files = [str(write(tmp_path / f"{name}.task.md", task_text(cwd, id="Same"))) for name in "ab"]
+    said = evt(home, "add", *files)
+    assert (said.returncode, "has the id Same" in said.stderr) == (7, True)
+    assert types(home) == [names.HOME_CREATED]
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_service(home: Path, tmp_path: Path) -> None:
+    evt(home, "add", str(write(tmp_path / "a.task.md", task_text(folder(home)))))
+    with Path("/dev/full").open("wb") as full:
+        said = subprocess.run(
+            [*command("run", "--drain"), "--home", str(home)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+            env=environment(),
+        )
+    assert said.returncode == 0, said.stderr
+    assert "the service goes on" in said.stderr
+    assert types(home)[-1] == names.ORCHESTRATOR_STOPPED
+    assert names.TASK_SUCCEEDED in types(home)
+
+
+def test_the_service_shows_its_events_as_json_lines(home: Path) -> None:
+    said = evt(home, "run", "--drain", "--json")
+    assert [json.loads(line)["type"] for line in said.stdout.splitlines()] == types(home)[1:]
+
+
+def test_a_log_put_back_from_a_backup_takes_nothing_in_and_keeps_its_mirror(
+    home: Path, tmp_path: Path
+) -> None:
+    """The mirror is then the only copy of what happened since."""
+    logs, kept = home / "logs", tmp_path / "kept"
+    shutil.copytree(logs, kept)
+    evt(home, "add", "explain the cart")
+    mirror = (logs / "events.ndjson").read_bytes()
+    for old in logs.glob("events.db*"):
+        old.unlink()
+    for old in kept.glob("events.db*"):
+        shutil.copy(old, logs / old.name)
+    for words in (["add", "another one"], ["run", "--drain"]):
+        said = evt(home, *words)
+        assert (said.returncode, "Restore the log" in said.stderr) == (1, True), said.stderr
+    assert (logs / "events.ndjson").read_bytes() == mirror
+    assert types(home) == [names.HOME_CREATED]
+
+
+def test_what_looks_like_a_secret_in_a_name_is_refused_and_not_run_for_ever(home: Path) -> None:
+    name = "ghp_" + "a1B2c3D4e5" * 3 + "F6g7H8"
+    drop(home, name, task_text(folder(home)))
+    assert evt(home, "run", "--drain").returncode == 0
+    assert names.TASK_CLAIMED not in types(home)
+    refused = next(event for event in events(home) if event.type == names.TASK_REFUSED)
+    assert refused.data["code"] == "looks_secret"
+    for path in home.rglob("*"):
+        if path.is_file() and path.parent.name != "tasks":
+            assert name.encode() not in path.read_bytes(), path
+
+
+def test_a_home_that_nobody_made_cannot_have_processes_ended(home: Path, tmp_path: Path) -> None:
+    ours = environment(XDG_CONFIG_HOME=str(tmp_path / "config"))
+    said = subprocess.run(
+        command("cancel", "x"), cwd=home, env=ours, capture_output=True, encoding="utf-8", check=False
+    )
+    assert said.returncode == 4

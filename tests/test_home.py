@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.home import NoHome, find_home
+from adapters.desk import desk
+from adapters.home import Home, NoHome, find_home
 from adapters.home_making import Occupied, make_home
 from adapters.trusted_homes import TrustedHomes
 from eventstore.sqlite_log import SqliteLog
@@ -88,3 +89,22 @@ def test_only_homes_that_were_made_here_are_trusted(tmp_path: Path) -> None:
 def test_a_list_of_homes_that_is_no_list_trusts_nobody(tmp_path: Path) -> None:
     (tmp_path / "homes.json").write_text("oops", encoding="utf-8")
     assert TrustedHomes(tmp_path).known() == []
+
+
+def test_the_tilde_of_nobody_names_no_home(tmp_path: Path) -> None:
+    with pytest.raises(NoHome, match="no such person"):
+        find_home("~nobody-at-all/home", None, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["results", "tasks", "summaries"])
+def test_a_folder_of_a_home_that_leads_elsewhere_is_named_before_anything_is_done(
+    tmp_path: Path, name: str
+) -> None:
+    home = make_home(tmp_path / "home", register=False).root
+    for inner in (home / name).iterdir():
+        inner.rmdir()
+    (home / name).rmdir()
+    (home / name).symlink_to(tmp_path)
+    with pytest.raises(NoHome, match=f"{name} is no folder of this home"), desk(Home(home, named=True), {}):
+        pass
+    assert first_events(home) == [names.HOME_CREATED]

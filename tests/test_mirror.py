@@ -111,14 +111,37 @@ def test_a_lost_mirror_is_written_anew_and_reported(log: MemoryLog, mirror: Mirr
     assert mirror.path.read_bytes() == whole(log)
 
 
+def test_who_is_about_to_append_is_told_that_the_mirror_is_ahead(log: MemoryLog, mirror: Mirror) -> None:
+    mirror.check()
+    shorter = MemoryLog()
+    with pytest.raises(MirrorAhead, match="events"):
+        Mirror(mirror.path, shorter).check()
+    mirror.path.unlink()
+    Mirror(mirror.path, shorter).check()
+
+
+def test_events_of_another_past_are_kept_beside_before_they_are_cut(log: MemoryLog, mirror: Mirror) -> None:
+    """A log put back from a backup that went on: the mirror holds what no log holds any more."""
+    old = whole(log)
+    lost = old.replace(b'"number":6', b'"number":66', 1)
+    mirror.path.write_bytes(lost)
+    repair = mirror.catch_up()
+    assert repair is not None
+    assert "kept as events.ndjson.aside-1" in repair.problem
+    assert mirror.path.with_name("events.ndjson.aside-1").read_bytes() == lost
+    assert mirror.path.read_bytes() == old
+
+
 def test_a_change_in_the_middle_is_found_by_a_thorough_look(log: MemoryLog, mirror: Mirror) -> None:
     good = whole(log)
     mirror.path.write_bytes(good.replace(b'"number":3', b'"number":4', 1))
     assert mirror.catch_up() is None
     repair = mirror.catch_up(thorough=True)
     assert repair is not None
-    assert (repair.problem, repair.lines_written) == ("it differed from the log after line 3", 4)
+    problem = "it differed from the log after line 3; what it held was kept as events.ndjson.aside-1"
+    assert (repair.problem, repair.lines_written) == (problem, 4)
     assert mirror.path.read_bytes() == good
+    assert b'"number":4' in mirror.path.with_name("events.ndjson.aside-1").read_bytes()
     assert mirror.catch_up(thorough=True) is None
 
 

@@ -272,6 +272,24 @@ def test_windows_line_ends_survive_an_edit(tmp_path: Path) -> None:
     assert target.read_bytes() == b"1\r\n2\r\nthree\r\n"
 
 
+@pytest.mark.parametrize(
+    ("before", "old", "new", "after"),
+    [
+        ("A shopp.", "A shopp", "A shop", "A shop."),
+        ("A shop.", "A shopp", "A shop", "A shop."),
+        ("sum", "sum", "sum()", "sum()"),
+        ("sum()", "sum", "sum()", "sum()"),
+    ],
+    ids=["a letter less", "a letter less, again", "more around it", "more around it, again"],
+)
+def test_an_edit_whose_new_text_overlaps_the_old_is_made_once(
+    tmp_path: Path, before: str, old: str, new: str, after: str
+) -> None:
+    (tmp_path / "a.md").write_text(before, encoding="utf-8")
+    assert edit(tmp_path / "a.md", old, new, False).trouble is None
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == after
+
+
 def test_an_edit_of_two_places_needs_to_be_told_so(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_bytes(b"x x")

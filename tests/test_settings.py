@@ -18,6 +18,7 @@ def test_every_default_can_be_read(tmp_path: Path) -> None:
     assert (found.claude_executable, found.timeout_s, found.max_turns, found.workers) == ("claude", 300, 0, 3)
     assert found.base_cwd == found.allowed_root == tmp_path
     assert not found.skip_permissions
+    assert not found.allow_hard_links
     assert found.warnings == ()
 
 
@@ -64,11 +65,16 @@ def test_a_relative_root_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "CLAUDE_ALLOWED_ROOT=work\n")
 
 
-@pytest.mark.parametrize("root", ["/", str(Path.home())])
+@pytest.mark.parametrize("root", ["/", "/tmp/..", str(Path.home()), str(Path.home().parent)])
 def test_a_root_that_is_everything_needs_a_word_of_its_own(tmp_path: Path, root: str) -> None:
     with pytest.raises(BadSetting, match="almost anywhere"):
         read(tmp_path, "", CLAUDE_ALLOWED_ROOT=root)
     assert read(tmp_path, "", CLAUDE_ALLOWED_ROOT=root, I_UNDERSTAND="1").allowed_root == Path(root)
+
+
+def test_a_base_outside_the_root_is_said(tmp_path: Path) -> None:
+    (said,) = read(tmp_path, "", CLAUDE_ALLOWED_ROOT=str(tmp_path / "projects")).warnings
+    assert "a task that names no `cwd` will be refused" in said
 
 
 def test_a_log_elsewhere_is_refused_until_there_is_one(tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ def test_an_unknown_name_of_ours_is_a_warning_with_the_nearest(tmp_path: Path) -
 
 def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00A")
-    with pytest.raises(BadSetting, match="cannot be read"):
+    with pytest.raises(BadSetting, match="is no UTF-8"):
         read_settings(tmp_path, {})
 
 

@@ -6,7 +6,7 @@ from adapters.cli.call import Call
 from adapters.cli.failure import CONFLICT, Failure
 from adapters.cli.finding import find_task
 from adapters.cli.writing import at_desk
-from adapters.desk import Desk, actor
+from adapters.desk import Desk
 from adapters.settling import settle
 from projections import tasks
 from projections.view_rows import ViewRows
@@ -20,9 +20,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    with at_desk(call) as desk:
+    # Where no service runs, a dead one's agents are ended here: only in a home that one trusts.
+    with at_desk(call, starts_programs=True) as desk:
         task_id = _meant(desk, call.args.id)
-        command = CancelTask(**desk.stamp(actor()), task_id=task_id, reason=call.args.reason)
+        command = CancelTask(**desk.stamp(desk.actor), task_id=task_id, reason=call.args.reason)
+        before = desk.task(task_id).status
         with desk.ownership() as owner:
             desk.dispatch(command)
             if owner:
@@ -30,6 +32,8 @@ def run(call: Call) -> int:
         state = desk.answered(task_id, frozenset({"running"}) if not owner else frozenset())
     if call.output.json:
         call.output.document({"task_id": task_id, "status": state.status})
+    elif before == "cancelled":
+        call.output.line(f"{shown(task_id)} was cancelled already")
     elif state.status == "cancelled":
         call.output.line(f"{shown(task_id)} is cancelled")
     else:

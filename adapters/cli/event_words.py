@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from adapters.cli.columns import cut, padded
-from adapters.cli.moments import clock, minute, span
+from adapters.cli.moments import clock, millisecond, minute, span
 from adapters.cli.output import Output
 from eventstore.event import Recorded
 from schemas import names
@@ -30,7 +30,15 @@ class Telling(NamedTuple):
 def _received(data: Data) -> str:
     spec = data["spec"]
     origin = data["file_name"] or data["origin"]
-    return f"{spec['title']} ({spec['task_type']}, {spec['priority']}) from {origin}"
+    return f"{spec['title']} ({spec['task_type']}, {spec['priority']}) from {origin}{_warnings(spec)}"
+
+
+def _warnings(spec: Data) -> str:
+    """How many there are, and the first one of them; `evt show` has all."""
+    warnings = spec.get("warnings") or ()
+    if not warnings:
+        return ""
+    return f", {len(warnings)} warning{'s' if len(warnings) > 1 else ''}: {warnings[0]}"
 
 
 def _refused(data: Data) -> str:
@@ -86,6 +94,13 @@ def _restarted(data: Data) -> str:
     return f"{data['automation']} died ({data['error']}); again in {data['delay_s']:g} s"
 
 
+def _stopping(data: Data) -> str:
+    if not data["running"]:
+        return f"{data['reason']}; nothing is running"
+    waits = f"waits up to {data['grace_s']:g} s for {', '.join(data['running'])}"
+    return f"{data['reason']}; {waits}; a second one stops it now"
+
+
 def _mended(data: Data) -> str:
     return f"{data['problem']}; {data['bytes_cut']} bytes cut, {data['lines_written']} lines written"
 
@@ -120,7 +135,7 @@ TELLING: Final[Mapping[str, Telling]] = {
         "green", lambda data: f"after {span(data['elapsed_ms'] * 1000)}, {data['verified']}"
     ),
     names.TASK_FAILED: Telling(
-        "red", lambda data: f"{data['error_class']}, {data['reason']}: {data['sentence']}"
+        "red", lambda data: f"{data['sentence']} ({data['error_class']}, {data['reason']})"
     ),
     names.TASK_CANCELLED: Telling("yellow", lambda data: f"by {data['by']}: {data['reason']}"),
     names.CANCEL_REQUESTED: Telling("yellow", lambda data: str(data["reason"])),
@@ -138,6 +153,7 @@ TELLING: Final[Mapping[str, Telling]] = {
         "dim",
         lambda data: f"pid {data['process']['pid']}, {data['workers']} workers, version {data['version']}",
     ),
+    names.STOP_REQUESTED: Telling("yellow", _stopping),
     names.ORCHESTRATOR_STOPPED: Telling(
         "dim", lambda data: f"pid {data['process']['pid']}: {data['reason']}"
     ),
@@ -159,15 +175,19 @@ def words(event: Recorded) -> str:
         return f"(unknown shape) {_as_json(event)}"
 
 
-def event_line(output: Output, event: Recorded, *, stream: bool = True) -> str:
-    """Time (UTC), place, stream, type and words; as wide as the terminal, where there is one."""
+def event_line(output: Output, event: Recorded, *, stream: bool = True, dated: bool = False) -> str:
+    """Time (UTC), place, stream, type and words; as wide as the terminal, where there is one.
+
+    `dated` gives the whole time, for whoever reads the line alone.
+    """
     telling = TELLING.get(event.type)
     # Off a terminal nothing is cut: somebody may search for the whole name.
     name = shown(event.stream)
     if output.terminal or output.colored:
         name = cut(name, STREAM_WIDTH)
     subject = f"{padded(name, STREAM_WIDTH)}  " if stream else ""
-    before = f"{clock(event.time)}  {event.global_position:>6}  {subject}"
+    time = millisecond(event.time) if dated else clock(event.time)
+    before = f"{time}  {event.global_position:>6}  {subject}"
     kind = padded(shown(event.type), TYPE_WIDTH)
     said = words(event)
     if output.terminal:

@@ -1,8 +1,10 @@
 """What a verb says: data on stdout, everything else on stderr, colour only where it can be seen."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TextIO
 
 import orjson
@@ -34,7 +36,7 @@ STATUS_STYLE: Mapping[str, str] = {
 
 
 class Output:
-    """One for each call. `json` asks for one document, errors included."""
+    """One for each call. `json` asks for JSON and nothing else, errors and notes included."""
 
     def __init__(
         self,
@@ -64,6 +66,13 @@ class Output:
     def status(self, status: str) -> str:
         return self.paint(status, STATUS_STYLE.get(status, ""))
 
+    def abandon(self) -> None:
+        """Point a broken stdout at nothing, so that the interpreter's last flush says nothing."""
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.out.fileno())
+            os.close(nowhere)
+
     def line(self, text: str = "") -> None:
         """One line of data."""
         self.out.write(text + "\n")
@@ -77,7 +86,9 @@ class Output:
         self.out.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() + "\n")
 
     def note(self, text: str) -> None:
-        """A word beside the data."""
+        """A word beside the data; with `json` an object on its own line: stderr stays parseable."""
+        if self.json:
+            text = orjson.dumps({"note": text.removeprefix("note: ")}).decode()
         self.err.write(text + "\n")
         self.err.flush()
 

@@ -5,16 +5,20 @@ from collections.abc import Sequence
 
 import trio
 
-from adapters.app import Service
+from adapters.app import AgentMissing, Service
 from adapters.cli.call import Call
 from adapters.cli.event_words import event_line
-from adapters.cli.failure import CONFLICT, DISK_FAILED, USAGE, Failure
+from adapters.cli.failure import CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
 from adapters.cli.writing import at_desk
-from adapters.desk import Desk
+from adapters.desk import BRIEFLY_S, Desk
 from adapters.threaded_log import LogFailed
 from eventstore.event import Recorded
+from eventstore.mirror import MirrorAhead
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows
+
+VERBS_TAKE_S = 30.0
+DRAIN_WAIT_S = 60.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--drain-wait",
         type=float,
-        default=60.0,
         metavar="S",
-        help="with --drain: wait for what is due within S seconds",
+        help=f"with --drain: wait for what is due within S seconds (default {DRAIN_WAIT_S:g})",
     )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="tasks at the same time (else MAX_CONCURRENT_TASKS)"
@@ -36,48 +39,78 @@ def run(call: Call) -> int:
     workers: int | None = call.args.workers
     if workers is not None and not 1 <= workers <= 64:
         raise Failure(USAGE, "usage", f"--workers is {workers}; it must be a whole number from 1 to 64.")
-    if not 0 <= call.args.drain_wait < 1e9:
+    if call.args.drain_wait is not None and not call.args.drain:
+        raise Failure(USAGE, "usage", "--drain-wait means nothing without --drain.", "Add --drain.")
+    wait_s = DRAIN_WAIT_S if call.args.drain_wait is None else call.args.drain_wait
+    if not 0 <= wait_s < 1e9:
         raise Failure(USAGE, "usage", "--drain-wait must be a number of seconds, 0 or more.")
-    with at_desk(call, starts_programs=True) as desk, desk.ownership() as owner:
+    with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
         if not owner:
-            raise Failure(
-                CONFLICT,
-                "already_running",
-                f"the home {desk.home.root} is owned by {desk.owner()}.",
-                "One service a home: stop that one first, or leave the work to it.",
-            )
-        _serve(call, desk, workers or desk.settings.workers)
+            raise _owned(desk)
+        _serve(call, desk, workers or desk.settings.workers, wait_s if call.args.drain else None)
         if call.args.drain:
             _say_what_waits(call, desk)
     return 0
 
 
-def _serve(call: Call, desk: Desk, workers: int) -> None:
-    def show(events: Sequence[Recorded]) -> None:
-        for event in events:
-            call.output.line(event_line(call.output, event))
-        call.output.out.flush()
+def _patience(desk: Desk) -> float:
+    """A service is there to stay; a verb that holds the home is gone in a moment."""
+    return BRIEFLY_S if desk.service() else VERBS_TAKE_S
 
-    quiet = call.args.quiet or call.output.json
-    service = Service(desk.home, desk.settings, desk.storage, desk.environ, workers, None if quiet else show)
-    drain = f", until nothing is due within {call.args.drain_wait:g} s" if call.args.drain else ""
-    call.output.note(f"evt: serving {desk.home.root} with {workers} workers{drain}; Ctrl-C ends it")
+
+def _owned(desk: Desk) -> Failure:
+    service = desk.service()
+    who = (
+        f"the service with pid {service.data['process']['pid']}, started {service.when}"
+        if service
+        else "another process"
+    )
+    hint = "One service a home: stop that one first, or leave the work to it."
+    return Failure(CONFLICT, "already_running", f"the home {desk.home.root} is owned by {who}.", hint)
+
+
+def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> None:
+    shown = True
+
+    def show(events: Sequence[Recorded]) -> None:
+        nonlocal shown
+        if not shown:
+            return
+        try:
+            for event in events:
+                call.output.line(event.line.decode() if call.output.json else event_line(call.output, event))
+            call.output.out.flush()
+        except OSError as trouble:
+            # Whoever read along has gone: the work goes on.
+            shown = False
+            call.output.abandon()
+            call.output.note(f"evt: events are not shown any more ({trouble.strerror}); the service goes on")
+
+    listener = None if call.args.quiet else show
+    service = Service(desk.home, desk.settings, desk.storage, desk.environ, workers, listener)
+    until = "Ctrl-C ends it" if drain_wait_s is None else "until nothing is left to do"
+    call.output.note(f"evt: serving {desk.home.root} with {workers} workers; {until}")
     try:
-        reason = trio.run(service.run, call.args.drain_wait if call.args.drain else None)
-    except (LogFailed, BaseExceptionGroup) as trouble:
-        failed = _log_failure(trouble)
+        reason = trio.run(service.run, drain_wait_s)
+    except AgentMissing as missing:
+        hint = "Set CLAUDE_EXECUTABLE in the home's .env to its full path; no task was touched."
+        raise Failure(UNAVAILABLE, "agent_missing", str(missing), hint) from None
+    except (LogFailed, MirrorAhead, BaseExceptionGroup) as trouble:
+        failed = _fatal(trouble)
         if failed is None:
             raise
+        if isinstance(failed, MirrorAhead):
+            raise failed from None
         hint = "What was acknowledged is safe. Make room or mend the disk, then start again."
         raise Failure(DISK_FAILED, "disk_failed", str(failed), hint) from None
     call.output.note(f"evt: ended ({reason})")
 
 
-def _log_failure(trouble: BaseException) -> LogFailed | None:
-    """The failed log inside what the nurseries raised, None where it was something else."""
+def _fatal(trouble: BaseException) -> LogFailed | MirrorAhead | None:
+    """What ended the service inside what the nurseries raised, None where it was something else."""
     if isinstance(trouble, BaseExceptionGroup):
-        return next((found for one in trouble.exceptions if (found := _log_failure(one))), None)
-    return trouble if isinstance(trouble, LogFailed) else None
+        return next((found for one in trouble.exceptions if (found := _fatal(one))), None)
+    return trouble if isinstance(trouble, LogFailed | MirrorAhead) else None
 
 
 def _say_what_waits(call: Call, desk: Desk) -> None:

@@ -7,6 +7,7 @@ from adapters.cli.call import Call
 from adapters.cli.failure import BAD, EXIT_OF_CODE, NOT_PERMITTED, USAGE, Failure
 from adapters.config.table import BadSetting
 from adapters.desk import Desk, NotTrusted, desk
+from adapters.home import NoHome
 from eventstore.mirror import MirrorAhead
 from handlers.decider import Refused
 
@@ -20,6 +21,10 @@ def at_desk(call: Call, *, starts_programs: bool = False) -> Iterator[Desk]:
             for warning in found.settings.warnings:
                 call.output.note(f"note: {warning}")
             yield found
+        for note in found.notes:
+            call.output.note(f"note: {note}")
+    except NoHome as broken:
+        raise Failure(USAGE, "bad_home", str(broken)) from None
     except BadSetting as bad:
         raise Failure(USAGE, "bad_setting", str(bad)) from None
     except NotTrusted as strange:

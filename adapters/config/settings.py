@@ -35,6 +35,7 @@ class Settings:
     skip_permissions: bool
     env_allow: tuple[str, ...]
     workers: int
+    allow_hard_links: bool
     secrets: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -64,8 +65,9 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
         env_allow=values["CLAUDE_ENV_ALLOW"],
         workers=values["MAX_CONCURRENT_TASKS"],
+        allow_hard_links=values["EVT_ALLOW_HARDLINKS"],
         secrets=tuple(_secrets({**written, **environ})),
-        warnings=tuple(_unknown({**written, **environ})),
+        warnings=(*_unknown({**written, **environ}), *_apart(base, root)),
     )
 
 
@@ -74,8 +76,12 @@ def _dotenv(path: Path) -> dict[str, str | None]:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as trouble:
-        raise BadSetting(f"{path} cannot be read: {trouble}. Write it again as UTF-8 text.") from trouble
+    except UnicodeDecodeError as trouble:
+        raise BadSetting(f"{path} is no UTF-8 ({trouble}). Write it again as UTF-8 text.") from trouble
+    except PermissionError as trouble:
+        raise BadSetting(f"{path} cannot be read: {trouble.strerror}. Let your user read it.") from trouble
+    except OSError as trouble:
+        raise BadSetting(f"{path} cannot be read: {trouble.strerror}. Make it a text file.") from trouble
     return dotenv_values(stream=io.StringIO(text), interpolate=False)
 
 
@@ -87,7 +93,8 @@ def _value(name: str, text: str, origin: str) -> Any:
 
 
 def _check_root(root: Path, *, allowed: bool) -> None:
-    wide = root == Path(root.anchor) or root == Path.home()
+    real, home = root.resolve(), Path.home().resolve()
+    wide = real == home or real in home.parents
     if wide and not allowed:
         raise BadSetting(
             f"CLAUDE_ALLOWED_ROOT is {root}, which lets an agent work almost anywhere. "
@@ -103,6 +110,13 @@ def _secrets(given: Mapping[str, str | None]) -> list[str]:
         if value and len(value) >= SHORTEST_SECRET and SECRET_NAME.search(name)
     }
     return sorted(found)
+
+
+def _apart(base: Path, root: Path) -> list[str]:
+    if base.resolve().is_relative_to(root.resolve()):
+        return []
+    said = f"CLAUDE_BASE_CWD is {base}, outside CLAUDE_ALLOWED_ROOT ({root})"
+    return [f"{said}: a task that names no `cwd` will be refused. Set both."]
 
 
 def _unknown(given: Mapping[str, str | None]) -> list[str]:

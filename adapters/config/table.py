@@ -24,7 +24,7 @@ class Setting:
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         # Digits of other scripts pass int(); a setting is ASCII or it is a mistake.
-        if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
+        if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -80,6 +80,12 @@ def _text(text: str) -> str:
 SETTINGS: tuple[Setting, ...] = (
     Setting("EVT_HOME", "", "The home, where `--home` does not name one.", _folder),
     Setting("EVT_LOG_URL", "", "Where the log lives; empty: SQLite in the home.", _nothing),
+    Setting(
+        "EVT_ALLOW_HARDLINKS",
+        "false",
+        "Take in a task file that has a second name elsewhere (a hard link).",
+        _yes,
+    ),
     Setting("CLAUDE_EXECUTABLE", "claude", "The agent's program: a name on PATH, or a path.", _text),
     Setting(
         "CLAUDE_BASE_CWD",
