@@ -1,6 +1,7 @@
 """Take in what lies in the inbox: a hint wakes, a scan is the truth, and a file must have settled."""
 
 import hashlib
+from collections.abc import Callable
 
 import trio
 
@@ -8,7 +9,7 @@ from adapters.feed import Feed
 from adapters.stamp import Stamp
 from handlers.decider import Refused
 from handlers.dispatch import AsyncDispatch
-from handlers.intake import Ground, place_of, spec_of
+from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
 from handlers.naming import free_id, id_from_stem, text_id
 from handlers.ports import Dropped, Folders, Inbox
 from handlers.task import TASK
@@ -32,6 +33,7 @@ class Intake:
         ground: Ground,
         dispatch: AsyncDispatch,
         stamp: Stamp,
+        redact: Callable[[str], str],
     ) -> None:
         self._feed = feed
         self._inbox = inbox
@@ -39,6 +41,7 @@ class Intake:
         self._ground = ground
         self._dispatch = dispatch
         self._stamp = stamp
+        self._redact = redact
         self._seen: dict[str, tuple[int, ...]] = {}
         self._known: dict[str, tuple[int, ...]] = {}
         self.empty = False
@@ -76,20 +79,20 @@ class Intake:
         # Looked up before the file is read: what is read after this and is not the
         # delivery named here cannot be one that was archived in between.
         standing = {row["content_sha256"] for row in self._lying(file.name)}
-        if file.problem is not None:
+        if self._redact(file.name) != file.name:
+            await self._refuse_its_name()
+        elif file.problem is not None:
             if None not in standing:
-                await self._refuse(
-                    file, None, Unreadable("not_a_file", file.problem, "Put a file there.", None)
-                )
+                await self._refuse(file, None, Unreadable(file.code, file.problem, file.remedy))
         else:
             try:
                 content = await self._inbox.read(file.name, MAX_BYTES + 1)
             except FileNotFoundError:
                 return
             except OSError as trouble:
-                problem = f"{file.name} cannot be read: {trouble.strerror or trouble}."
+                problem = f"The file cannot be read: {trouble.strerror or trouble}."
                 await self._refuse(
-                    file, None, Unreadable("unreadable", problem, "Let the service's user read it.", None)
+                    file, None, Unreadable("unreadable", problem, "Let the service's user read it.")
                 )
                 content = None
             if content is not None:
@@ -109,11 +112,12 @@ class Intake:
             task = read_task(content, file.name, trusted=True)
             cwd = await self._folders.real(place_of(task, self._ground))
             spec = spec_of(task, cwd, self._ground)
+            refuse_what_is_hidden(self._redact, names_in(spec, task.id))
             await self._receive(file, task, spec, digest)
         except Unreadable as problem:
             await self._refuse(file, digest, problem)
         except Refused as no:
-            await self._refuse(file, digest, Unreadable(no.code, no.sentence, no.hint, None))
+            await self._refuse(file, digest, Unreadable(no.code, no.sentence, no.hint))
 
     async def _receive(self, file: Dropped, task: TaskFile, spec: TaskSpec, digest: str) -> None:
         task_id = task.id or await self._free_id(file.name)
@@ -138,6 +142,22 @@ class Intake:
                 return candidate
             taken.add(candidate.lower())
         raise AssertionError("unreachable")
+
+    async def _refuse_its_name(self) -> None:
+        """It stays where it is: a log that does not show its name could not say what was moved."""
+        stamp = self._stamp(ACTOR)
+        await self._dispatch(
+            RefuseTask(
+                **stamp,
+                refused_id=text_id(stamp["command_id"]),
+                file_name=None,
+                content_sha256=None,
+                code="looks_secret",
+                reason="The name of a file in tasks/ looks like a secret, and the log keeps none.",
+                remedy="Rename the file.",
+                line=None,
+            )
+        )
 
     async def _refuse(self, file: Dropped, digest: str | None, problem: Unreadable) -> None:
         stamp = self._stamp(ACTOR)

@@ -4,6 +4,7 @@ Everything here expects a process to vanish between two lines. A zombie is dead.
 is never signalled unless its start time and boot are those that we remember.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,13 +12,19 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 import psutil
 import trio
 
 from handlers.agent_call import SESSION_VARIABLE
 from schemas.attempt import ProcessIdentity
+from schemas.shown import shown
+
+_MOVED: Final = (
+    "The working directory {} is no longer the folder that was checked: a part of it is gone or a link."
+)
 
 
 class TreeSurvives(Exception):
@@ -26,6 +33,10 @@ class TreeSurvives(Exception):
     def __init__(self, pids: Iterable[int]) -> None:
         self.pids = tuple(sorted(pids))
         super().__init__(f"could not be ended: process {', '.join(map(str, self.pids))}")
+
+
+class FolderMoved(OSError):
+    """The working directory is no longer what its path said when it was checked; the text is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,50 @@ def _of_session(session_id: str, rows: Mapping[int, Row], since: int) -> set[int
         pid = rows[pid].parent if pid in rows else 0
     candidates = (row.pid for row in rows.values() if row.started >= since and row.pid not in ours)
     return {pid for pid in candidates if _says(pid, session_id)}
+
+
+if sys.platform == "win32":
+
+    def _compare_again(path: str) -> None:
+        """No directory can be handed over here: look right before the start. Raises FolderMoved."""
+        try:
+            real = Path(path).resolve(strict=True)
+        except OSError as trouble:
+            raise FolderMoved(_MOVED.format(shown(path))) from trouble
+        if real != Path(path):
+            raise FolderMoved(_MOVED.format(shown(path)))
+
+else:
+
+    def _held_folder(path: str) -> int:
+        """A descriptor of the directory that bears this real path: no link is followed on the way.
+
+        POSIX. Raises FolderMoved where a part of it is a link or gone, OSError for any other trouble.
+        """
+        # O_PATH: a folder that may be passed through need not be one that may be listed
+        flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+        pure = PurePosixPath(path)
+        if not pure.is_absolute() or ".." in pure.parts:
+            raise ValueError(f"{path!r} is no real path")
+        handle = os.open("/", flags)
+        for part in pure.parts[1:]:
+            above = handle
+            try:
+                handle = os.open(part, flags, dir_fd=above)
+            except OSError as trouble:
+                if trouble.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENOENT):
+                    raise FolderMoved(_MOVED.format(shown(path))) from trouble
+                raise
+            finally:
+                os.close(above)
+        return handle
+
+    def _in_folder(handle: int) -> dict[str, Any]:
+        """The arguments that start a child in a directory held by a descriptor."""
+        held = f"/proc/self/fd/{handle}"
+        if Path(held).exists():
+            return {"cwd": held}
+        return {"preexec_fn": partial(os.fchdir, handle)}  # no /proc: macOS, some sandboxes
 
 
 class _Tree:
@@ -246,8 +301,9 @@ class ProcessTrees:
     async def spawn(self, argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> Child:
         """Start a program apart from our terminal and group, its three streams as pipes.
 
-        Raises OSError or ValueError when it cannot be started. Cancellation waits until
-        the child is known: none is ever left unnamed.
+        `cwd` is a real path: the child starts in the very directory that bears it, or not at
+        all. Raises FolderMoved, or OSError or ValueError when the program cannot be started.
+        Cancellation waits until the child is known: none is ever left unnamed.
         """
         start = partial(
             trio.lowlevel.open_process,
@@ -255,15 +311,19 @@ class ProcessTrees:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=cwd,
             env=dict(env),
         )
         with trio.CancelScope(shield=True):
             if sys.platform == "win32":
                 flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-                process = await start(creationflags=flags)
+                await trio.to_thread.run_sync(_compare_again, cwd)
+                process = await start(cwd=cwd, creationflags=flags)
             else:
-                process = await start(start_new_session=True)
+                handle = await trio.to_thread.run_sync(_held_folder, cwd)
+                try:
+                    process = await start(**_in_folder(handle), start_new_session=True)
+                finally:
+                    os.close(handle)
         row = _linux_row(process.pid, dead_too=True) if sys.platform == "linux" else _row(process.pid)
         started = 0 if row is None else row.started  # 0: it has ended, and matches nothing that lives
         return Child(process, ProcessIdentity(pid=process.pid, started=started, boot_id=boot_id()))

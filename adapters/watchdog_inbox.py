@@ -7,10 +7,13 @@ An event of the watcher is only a hint; a scan is the truth. Where nothing can b
 import errno
 import hashlib
 import itertools
+import logging
+import math
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace as replaced
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,12 +35,16 @@ from adapters.safe_files import (
     write_atomically,
 )
 from handlers.ports import Dropped
+from schemas.task_file import MAX_BYTES
 
 FOLDER: Final = "tasks"
 SUFFIX: Final = ".task.md"
 POLL_S: Final = 1.0
 TRY_AGAIN_EVERY: Final = 60
 """Polls between two attempts to watch a folder that could not be watched."""
+
+READ_OF_A_FILE: Final = MAX_BYTES + 1
+"""A delivery is known by the hash of what is read of it, and no more is read of one that is too large."""
 
 STOP_S: Final = 5.0
 EVENT_DELAY_S: Final = 0.05  # watchdog's own default of 1 s holds events back on Windows
@@ -46,11 +53,11 @@ TELLING: Final = frozenset({"created", "modified", "moved", "deleted", "closed"}
 
 ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 KINDS: Final = (
-    (stat.S_ISLNK, "it is a symbolic link"),
-    (stat.S_ISDIR, "it is a directory"),
-    (stat.S_ISFIFO, "it is a named pipe"),
-    (stat.S_ISSOCK, "it is a socket"),
-    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "it is a device"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
 )
 
 
@@ -63,10 +70,19 @@ class WatchdogInbox:
 
     `watching` says whether the watcher is at work, `reason` why it is not.
     A name that is no UTF-8 is shown with its stray bytes as `\\xff`; it may be handed back so.
+    A file with a second name is no task file unless `hard_links` are allowed: somebody who
+    may not read a file can still link to it, and have it read by us.
     """
 
-    def __init__(self, home: Path, observer: Callable[[], BaseObserver] = _new_observer) -> None:
+    def __init__(
+        self,
+        home: Path,
+        observer: Callable[[], BaseObserver] = _new_observer,
+        *,
+        hard_links: bool = False,
+    ) -> None:
         self._home = home
+        self._hard_links = hard_links
         self._folder = home / FOLDER
         self._make_observer = observer
         self._observer: BaseObserver | None = None
@@ -80,6 +96,8 @@ class WatchdogInbox:
 
     async def __aenter__(self) -> Self:
         self._token = trio.lowlevel.current_trio_token()
+        # Its threads say on stderr that they have been stopped; what matters comes by `reason`.
+        logging.getLogger("watchdog").addHandler(logging.NullHandler())
         await trio.to_thread.run_sync(self._watch_what_is_there)
         return self
 
@@ -104,7 +122,11 @@ class WatchdogInbox:
 
     async def read(self, name: str, limit: int) -> bytes:
         """At most `limit` bytes of it. Raises NotRegular, OSError."""
-        return await trio.to_thread.run_sync(lambda: read_at_most(self._place_of(name), limit))
+        return await trio.to_thread.run_sync(self._read, name, limit)
+
+    def _read(self, name: str, limit: int) -> bytes:
+        # looked at again once it is open: the name may stand for another file by now
+        return read_at_most(self._place_of(name), limit, alone=not self._hard_links)
 
     def _scan(self) -> list[Dropped]:
         if self._folder_identity() is None:
@@ -117,7 +139,7 @@ class WatchdogInbox:
                         facts = Path(entry.path).lstat()
                     except FileNotFoundError:
                         continue  # taken away since it was listed
-                    found.append((facts.st_mtime_ns, _dropped(entry.name, facts)))
+                    found.append((facts.st_mtime_ns, _dropped(entry.name, facts, self._hard_links)))
         return [dropped for _, dropped in sorted(found, key=lambda pair: (pair[0], pair[1].name))]
 
     def _folder_identity(self) -> tuple[int, int] | None:
@@ -171,7 +193,7 @@ class WatchdogInbox:
             place = inside(self._home, candidate)
             if not _there(place):
                 return None
-            if _digest(place) == sha256:
+            if _digest(place, READ_OF_A_FILE) == sha256:
                 return candidate
         return None
 
@@ -183,8 +205,7 @@ class WatchdogInbox:
 
     def _move(self, source: Path, sha256: str | None, target: str) -> str | None:
         facts = source.lstat()
-        digest = _digest(source)
-        if sha256 is not None and digest != sha256:
+        if sha256 is not None and _digest(source, READ_OF_A_FILE) != sha256:
             return None
         for candidate in _candidates(target):
             place = inside(self._home, candidate)
@@ -197,6 +218,7 @@ class WatchdogInbox:
                 if not _there(source):
                     replace(place, source)
                 return None
+            digest = _digest(source)
             if digest is not None and _digest(place) == digest:
                 if not _same(facts, source.lstat()):
                     return None
@@ -298,15 +320,27 @@ def _alive(observer: BaseObserver) -> bool:
     return observer.is_alive() and all(emitter.is_alive() for emitter in observer.emitters)
 
 
-def _dropped(name: str, facts: os.stat_result) -> Dropped:
+def _dropped(name: str, facts: os.stat_result, hard_links: bool) -> Dropped:
     shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-    problem = None
+    found = Dropped(
+        name=shown,
+        fingerprint=(facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_nlink),
+        size=facts.st_size,
+    )
     if not stat.S_ISREG(facts.st_mode):
-        problem = next((words for is_one, words in KINDS if is_one(facts.st_mode)), "it is no regular file")
-    elif shown != name:
-        problem = "its name is not valid UTF-8"
-    fingerprint = (facts.st_size, facts.st_mtime_ns, facts.st_ino)
-    return Dropped(name=shown, fingerprint=fingerprint, size=facts.st_size, problem=problem)
+        kind = next((words for is_one, words in KINDS if is_one(facts.st_mode)), "something else")
+        return replaced(found, problem=f"It is {kind}; a task file is a regular file.")
+    if shown != name:
+        problem = "Its name is not valid UTF-8, so the log could not tell it again."
+        return replaced(found, problem=problem, code="bad_name", remedy="Rename it and drop it again.")
+    if facts.st_nlink > 1 and not hard_links:
+        return replaced(
+            found,
+            problem=f"It is a hard link: the file has {facts.st_nlink} names.",
+            code="hard_link",
+            remedy="Drop a copy of it, or set EVT_ALLOW_HARDLINKS=1.",
+        )
+    return found
 
 
 def _unescaped(name: str) -> str:
@@ -323,14 +357,15 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
     return (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
 
 
-def _digest(path: Path) -> str | None:
-    """SHA-256 (hex) of a regular file's bytes, None for anything else. Raises OSError."""
+def _digest(path: Path, limit: float = math.inf) -> str | None:
+    """SHA-256 (hex) of the first `limit` bytes of a regular file, None for anything else. Raises OSError."""
     try:
         with open_regular(path) as file:
-            whole = hashlib.sha256()
-            while piece := file.read(1 << 20):
-                whole.update(piece)
-            return whole.hexdigest()
+            found = hashlib.sha256()
+            while limit > 0 and (piece := file.read(int(min(1 << 20, limit)))):
+                found.update(piece)
+                limit -= len(piece)
+            return found.hexdigest()
     except NotRegular:
         return None
 

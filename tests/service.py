@@ -23,7 +23,7 @@ def home_at(root: Path, settings: str = "") -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "adapters.cli", *words]
+    return [sys.executable, "-P", "-m", "adapters.cli", *words]
 
 
 def environment(**more: str) -> dict[str, str]:

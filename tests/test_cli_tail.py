@@ -33,7 +33,7 @@ def test_tail_shows_the_last_events_in_order(home: BuiltHome, evt: Evt) -> None:
     said = evt("tail", "-n", "3")
     assert [int(line.split()[1]) for line in said.lines] == [head - 2, head - 1, head]
     assert said.lines[-1].split(maxsplit=4) == [
-        "03:04:14.000",
+        "2026-01-02T03:04:14.000Z",
         str(head),
         "task-good",
         "task_succeeded",

@@ -53,7 +53,7 @@ def test_the_wheel_carries_nothing_that_is_not_in_the_packages(wheel: zipfile.Zi
 def test_the_wheel_brings_its_scripts_and_its_licence(wheel: zipfile.ZipFile) -> None:
     names = {name.partition(".dist-info/")[2]: name for name in wheel.namelist()}
     scripts = wheel.read(names["entry_points.txt"]).decode("utf-8")
-    assert "evt = adapters.cli.main:main" in scripts
+    assert "evt = adapters.cli.start:main" in scripts
     assert "evt-recorded-agent = adapters.recorded_agent:main" in scripts
     assert b"MIT License" in wheel.read(names["licenses/LICENSE"])
 

@@ -95,10 +95,10 @@ def test_what_is_no_regular_file_is_named_with_its_problem(home: Path) -> None:
     inbox = WatchdogInbox(home)
     assert {dropped.name: dropped.problem for dropped in trio.run(inbox.scan)} == {
         "file.task.md": None,
-        "link.task.md": "it is a symbolic link",
-        "folder.task.md": "it is a directory",
-        "pipe.task.md": "it is a named pipe",
-        "s.task.md": "it is a socket",
+        "link.task.md": "It is a symbolic link; a task file is a regular file.",
+        "folder.task.md": "It is a directory; a task file is a regular file.",
+        "pipe.task.md": "It is a named pipe; a task file is a regular file.",
+        "s.task.md": "It is a socket; a task file is a regular file.",
     }
     for name in ("link.task.md", "folder.task.md", "pipe.task.md", "s.task.md"):
         with pytest.raises(NotRegular):
@@ -114,7 +114,7 @@ def test_a_name_that_is_no_utf_8_is_shown_escaped_and_can_be_handed_back(home: P
     inbox = WatchdogInbox(home)
     [dropped] = trio.run(inbox.scan)
     assert dropped.name == "\\xffx.task.md"
-    assert dropped.problem == "its name is not valid UTF-8"
+    assert dropped.problem == "Its name is not valid UTF-8, so the log could not tell it again."
     assert trio.run(inbox.read, dropped.name, 100) == b"a task"
     assert archive(home, dropped.name, sha256) is not None
     assert names(home) == []

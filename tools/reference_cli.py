@@ -27,13 +27,14 @@ EXIT = """# Exit codes
 """
 NAMED = """
 What goes wrong is said on stderr in one sentence, with a second one that says what to do. With
-`--json` it is `{"error": {"code", "message", "hint"}}` on stderr. The `code` is for programs:
+`--json` it is `{"error": {"code", "message", "hint"}}` on stderr, and a word beside the data is
+`{"note"}`, each on a line of its own. The `code` is for programs:
 
 | code | exit code |
 |---|---|
 """
 MEANINGS = {
-    "GOOD": "it was done, or what was asked about is good",
+    "GOOD": "it was done, or what was asked about is good; `run`: it ended cleanly, also when tasks failed",
     "BAD": "what was asked about is bad: views that differ, artifacts with faults, a damaged log",
     "USAGE": "the command or its input is of no use, a task was refused, or there is no home",
     "TIMED_OUT": "the time was over, or the task was cancelled",
@@ -79,7 +80,8 @@ def parser_of(verb: str) -> Parser:
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[verb].module}")
     parser = Parser(prog=f"evt {verb}", description=module.__doc__)
     parser.add_argument("--home", metavar="DIR", help="the home (else EVT_HOME, else the nearest upward)")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, errors as JSON")
+    says = "one JSON document on stdout (tail and run: one a line), errors and notes as JSON on stderr"
+    parser.add_argument("--json", action="store_true", help=says)
     parser.add_argument("--color", choices=("auto", "always", "never"), help="default: auto")
     module.arguments(parser)
     return parser
@@ -117,6 +119,8 @@ def cli_page() -> str:
     lines = [CLI + "\n".join(_rows(every))]
     group = ""
     for name, verb in VERBS.items():
+        if not verb.group:
+            continue
         if verb.group != group:
             group = verb.group
             lines += [f"## {group}", ""]

@@ -9,7 +9,7 @@ from typing import Any
 
 from eventstore.patterns import PATTERNS
 from handlers import agent_call
-from handlers.outcome import judge
+from handlers.outcome import FOLDER, judge
 from handlers.path_policy import OWN_FOLDERS
 from handlers.tools import BY_TYPE, granted
 from schemas.attempt import Denial, TurnReport
@@ -32,6 +32,11 @@ FAULT: Mapping[str, Any] = {"is_error": True, "exit_code": 1, "result_text": "It
 
 CASES: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
     ("its program cannot be started", {**SILENT, "ended": "not_started", "exit_code": None}, ()),
+    (
+        "its working directory is gone, or has become a link",
+        {**SILENT, "ended": "not_started", "exit_code": None, "note": f"{FOLDER}/srv/shop is gone."},
+        (),
+    ),
     ("its time was over", {**SILENT, "ended": "timeout", "exit_code": -15}, ()),
     ("no result line, exit code 143 or SIGTERM", {**SILENT, "exit_code": 143}, ()),
     ("no result line, exit code 137 or SIGKILL", {**SILENT, "exit_code": 137}, ()),

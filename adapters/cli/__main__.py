@@ -2,6 +2,6 @@
 
 import sys
 
-from adapters.cli.main import main
+from adapters.cli.start import main
 
 sys.exit(main())

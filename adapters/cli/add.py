@@ -2,24 +2,20 @@
 
 import argparse
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from adapters.cli.add_check import check
 from adapters.cli.call import Call
-from adapters.cli.failure import GOOD, NOT_FOUND, USAGE, Failure
-from adapters.cli.wait import wait_for
+from adapters.cli.failure import GOOD
+from adapters.cli.given import Given, check_names, check_twice, given_by, ground_of, read_given
+from adapters.cli.wait import check_timeout, wait_for
 from adapters.cli.writing import at_desk
-from adapters.desk import Desk, actor
-from adapters.storage import WINDOWS
-from handlers.decider import Refused
-from handlers.intake import Ground, place_of, spec_of
+from adapters.desk import Desk
 from handlers.naming import free_id, id_from_stem, text_id
+from handlers.task import decide
 from schemas.shown import shown
-from schemas.task import QueueTask, ReceiveTask, TaskSpec
-from schemas.task_fields import agent_for
-from schemas.task_file import MAX_BYTES, TaskFile, Unreadable, read_task
+from schemas.task import ReceiveTask, TaskSpec
+from schemas.task_file import TaskFile
 
 PRIORITIES = ("high", "medium", "low")
 TYPES = ("analyze", "summarize", "code_review", "documentation", "fix", "bug_fix")
@@ -33,117 +29,69 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cwd", metavar="DIR", help="the working directory (relative to where you are)")
     parser.add_argument("--priority", choices=PRIORITIES, help="default: medium, or what the file says")
     parser.add_argument("--after", metavar="ID[,ID]", help="tasks that must succeed first")
-    parser.add_argument("--wait", action="store_true", help="wait for the end; the exit code tells it")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--wait", action="store_true", help="wait for the end; the exit code tells it")
+    either.add_argument(
+        "--check",
+        action="store_true",
+        help="say what would happen and write nothing:\n0 taken in, 2 refused, 7 its id is taken",
+    )
     parser.add_argument("--timeout", type=float, metavar="S", help="with --wait: at most so many seconds")
 
 
-@dataclass(frozen=True)
-class Given:
-    """One thing to be queued. `name` is the file's, None for text."""
-
-    name: str | None
-    content: bytes
-
-
 def run(call: Call) -> int:
-    given = _given(call.args.what)
-    added: list[dict[str, Any]] = []
-    with at_desk(call) as desk, desk.ownership() as owner:
+    given = given_by(call.args.what)
+    check_timeout(call.args.timeout, wait=call.args.wait)
+    if call.args.check:
+        return check(call, given)
+    with at_desk(call) as desk:
+        ground = ground_of(desk.home, desk.settings)
         # Everything is read and checked before the first is taken in: all or nothing.
-        ready = [(one, *_read(call, desk, one)) for one in given]
+        ready = [(one, *read_given(one, call.args, ground)) for one in given]
         for one, task, spec in ready:
-            added.append(_add(desk, one, task, spec, owner=owner))
-    _say(call, added)
+            check_names(one, task, spec, desk.storage.redact)
+        _check_ids(desk, ready)
+        added = [_add(desk, *one) for one in ready]
+        for row, (_, _, spec) in zip(added, ready, strict=True):
+            row["warnings"] += _unknown(desk, spec)
+        serviced = desk.service() is not None
+    _say(call, added, serviced=serviced)
     if not call.args.wait:
         return GOOD
     return max(wait_for(call, row["task_id"], call.args.timeout) for row in added)
 
 
-def _given(words: Sequence[str]) -> list[Given]:
-    paths = [Path(word) for word in words]
-    files = [path for path in paths if _is_file(path)]
-    if not files:
-        missing = [word for word in words if word.endswith(".md") and " " not in word]
-        if missing:
-            raise Failure(NOT_FOUND, "not_found", f"there is no file {missing[0]}.", "Check the path.")
-        return [Given(None, " ".join(words).encode())]
-    for path in paths:
-        if path not in files:
-            hint = "Give either files or a text; put a text in quotes."
-            raise Failure(NOT_FOUND, "not_found", f"{path} is not a file, and others here are.", hint)
-    return [Given(path.name, _bytes_of(path)) for path in files]
+def _check_ids(desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> None:
+    """A written id is one task for ever: one that is taken stops all of them. Raises Refused, Failure."""
+    seen: set[str] = set()
+    for given, task, spec in ready:
+        check_twice(given, task, seen)
+        if task.id is not None:
+            decide(_received(desk, given, task.id, spec), desk.task(task.id))
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        # A text too long for a name, or with a NUL, is a text.
-        return False
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as trouble:
-        raise Failure(USAGE, "unreadable", f"{path} cannot be read: {trouble.strerror}.") from None
-
-
-def _read(call: Call, desk: Desk, given: Given) -> tuple[TaskFile, TaskSpec]:
-    try:
-        task = _overridden(call, read_task(given.content, given.name, trusted=True))
-        base = desk.settings.base_cwd.resolve()
-        root = desk.settings.allowed_root.resolve()
-        ground = Ground(home=str(desk.home.root), base=str(base), allowed_root=str(root), windows=WINDOWS)
-        return task, spec_of(task, _real(place_of(task, ground)), ground)
-    except Unreadable as problem:
-        sentence = f"{shown(given.name) if given.name else 'the text'}: {problem.reason}"
-        raise Failure(USAGE, problem.code, sentence, problem.remedy) from None
-    except Refused as no:
-        raise Failure(USAGE, no.code, f"{given.name or 'the text'}: {no.sentence}", no.hint) from None
-
-
-def _overridden(call: Call, task: TaskFile) -> TaskFile:
-    """What the command line says wins over what is written."""
-    changes: dict[str, Any] = {}
-    if call.args.type:
-        changes["type"] = "bug_fix" if call.args.type == "fix" else call.args.type
-        changes["agent"] = agent_for(changes["type"])
-    if call.args.cwd is not None:
-        changes["cwd"] = str(Path(call.args.cwd).expanduser().absolute())
-    if call.args.priority:
-        changes["priority"] = call.args.priority
-    if call.args.after:
-        changes["after"] = tuple(name.strip() for name in call.args.after.split(",") if name.strip())
-    return task.model_copy(update=changes)
-
-
-def _real(place: str) -> str | None:
-    try:
-        path = Path(place).resolve(strict=True)
-    except (OSError, ValueError):
-        return None
-    return str(path) if path.is_dir() else None
-
-
-def _add(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec, *, owner: bool) -> dict[str, Any]:
-    stamp = desk.stamp(actor())
-    task_id = task.id or _free_id(desk, given, str(stamp["command_id"]))
-    desk.dispatch(
-        ReceiveTask(
-            **stamp,
-            task_id=task_id,
-            origin="cli",
-            file_name=None,
-            content_sha256=hashlib.sha256(given.content).hexdigest(),
-            spec=spec,
-        )
+def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> ReceiveTask:
+    return ReceiveTask(
+        **desk.stamp(desk.actor),
+        task_id=task_id,
+        origin="cli",
+        file_name=None,
+        content_sha256=hashlib.sha256(given.content).hexdigest(),
+        spec=spec,
     )
-    if owner:
-        desk.dispatch(QueueTask(**desk.stamp("service"), task_id=task_id))
-    state = desk.answered(task_id, frozenset() if owner else frozenset({"received"}))
-    return {"task_id": task_id, "status": state.status, "owner": owner, "warnings": list(spec.warnings)}
+
+
+def _add(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
+    task_id = task.id or _free_id(desk, given, desk.stamp.ids.new())
+    desk.dispatch(_received(desk, given, task_id, spec))
+    state = desk.placed(task_id)
+    return {"task_id": task_id, "status": state.status, "warnings": list(spec.warnings)}
+
+
+def _unknown(desk: Desk, spec: TaskSpec) -> list[str]:
+    """It is no mistake: the task that is waited for may come later."""
+    names = [name for name in spec.after if desk.task(name).received is None]
+    return [f"`after` names {shown(name)}, which is not known yet." for name in names]
 
 
 def _free_id(desk: Desk, given: Given, message_id: str) -> str:
@@ -151,14 +99,14 @@ def _free_id(desk: Desk, given: Given, message_id: str) -> str:
     return free_id(wanted, lambda one: desk.task(one).received is not None)
 
 
-def _say(call: Call, added: list[dict[str, Any]]) -> None:
+def _say(call: Call, added: list[dict[str, Any]], *, serviced: bool) -> None:
     if call.output.json:
-        call.output.document([{key: row[key] for key in ("task_id", "status", "warnings")} for row in added])
+        call.output.document(added)
         return
     for row in added:
         word = "received, not yet queued" if row["status"] == "received" else row["status"]
         call.output.line(f"{row['task_id']}  {word}")
         for warning in row["warnings"]:
             call.output.note(f"note: {warning}")
-    if any(row["owner"] for row in added):
+    if not serviced:
         call.output.note("No service runs in this home: `evt run` does the work.")

@@ -124,7 +124,8 @@ def _say(call: Call, tally: Tally, found: Reading) -> None:
         )
         return
     wrong = f"{len(tally.differed)} differed, {len(tally.missing)} were missing"
-    all_files = f"{written + tally.same} files as of event {found.views.position}"
+    count = written + tally.same
+    all_files = f"{_counted(count, 'file')} as of event {found.views.position}"
     call.output.line(f"{all_files}: {tally.same} were as the log says, {wrong}; {written} written")
     for word, paths in (("differed", tally.differed), ("missing", tally.missing)):
         for path in paths[:NAMED]:
@@ -134,11 +135,14 @@ def _say(call: Call, tally: Tally, found: Reading) -> None:
     for problem in tally.failed:
         call.output.note(f"not written: {shown(problem)}")
     if tally.unlike_receipt:
-        count = len(tally.unlike_receipt)
+        tasks = _counted(len(tally.unlike_receipt), "task")
         call.output.note(
-            f"note: {count} tasks had files of other bytes recorded: another version wrote them then."
+            f"note: {tasks} had files of other bytes recorded: another version wrote them then."
         )
     if unwritten:
-        call.output.note(
-            f"note: {len(unwritten)} tasks have no artifact of their last turn yet: `evt run` writes it."
-        )
+        some = "1 task has" if len(unwritten) == 1 else f"{len(unwritten)} tasks have"
+        call.output.note(f"note: {some} no artifact of the last turn yet: `evt run` writes it.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

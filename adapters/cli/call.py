@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.cli.failure import USAGE, Failure
+from adapters.cli.failure import NOT_PERMITTED, USAGE, Failure
 from adapters.cli.output import Output
-from adapters.home import Home, NoHome, find_home
+from adapters.home import Home, NoHome, NotOurs, find_home
 
 
 @dataclass(frozen=True)
@@ -23,3 +23,11 @@ class Call:
         except NoHome as missing:
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
             raise Failure(USAGE, "no_home", str(missing), hint) from None
+        except NotOurs as other:
+            raise not_ours(other) from None
+
+
+def not_ours(other: NotOurs) -> Failure:
+    """What somebody reads who is at another user's home."""
+    hint = f"Work on it as its owner: `sudo -u {other.user or 'USER'} evt …`."
+    return Failure(NOT_PERMITTED, "not_permitted", str(other), hint)

@@ -14,7 +14,7 @@ from rich.json import JSON
 from rich.rule import Rule
 
 from adapters.cli.call import Call
-from adapters.cli.failure import CONFLICT, UNAVAILABLE, Failure
+from adapters.cli.failure import CONFLICT, GOOD, UNAVAILABLE, USAGE, Failure
 from adapters.demo_home import RECORDED_AGENT, demo_task, furnish
 
 DRAIN_WAIT_S = 1
@@ -29,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
+    if call.output.json:
+        hint = "Leave --json out; in the home that `evt demo --keep` leaves, every verb takes it."
+        raise Failure(USAGE, "usage", "the demo is for the eye: it has no JSON to give.", hint)
     if shutil.which(RECORDED_AGENT, path=str(Path(sys.executable).parent)) is None:
         hint = "Install the project itself: `python3 tools/dev.py setup`."
         raise Failure(UNAVAILABLE, "not_installed", f"{RECORDED_AGENT} is not beside {sys.executable}.", hint)
@@ -37,13 +40,27 @@ def run(call: Call) -> int:
     if named and root.exists() and any(root.iterdir()):
         hint = "Name a new or an empty folder."
         raise Failure(CONFLICT, "occupied", f"{root} is not empty.", hint)
+    kept = bool(named or call.args.keep)
     try:
-        return _Show(call, root).play()
-    finally:
-        if named or call.args.keep:
+        code = _Show(call, root).play()
+    except BaseException:
+        if kept:
             call.output.note(f"The home is kept: {root}")
-        else:
+        raise
+    finally:
+        if not kept:
             shutil.rmtree(root, ignore_errors=True)
+    if code == GOOD:
+        _last_word(call, root, kept=kept)
+    return code
+
+
+def _last_word(call: Call, root: Path, *, kept: bool) -> None:
+    where = f"The home is kept: {root}" if kept else f"The home {root} is removed again; --keep keeps it."
+    call.output.line()
+    call.output.line("The dollars were worked out from the recording's token counts: nobody was billed.")
+    call.output.line(where)
+    call.output.line("Next, a home of your own: evt init ~/evt-home")
 
 
 class _Show:

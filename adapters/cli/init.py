@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
-from adapters.cli.call import Call
+from adapters.cli.call import Call, not_ours
 from adapters.cli.failure import CONFLICT, Failure
+from adapters.home import NoHome, NotOurs, find_home
 from adapters.home_making import Occupied, make_home
+from handlers.path_policy import OWN_FOLDERS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +16,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     folder = Path(call.args.home or call.args.folder).expanduser()
+    _refuse_inside_another(folder)
+    held = folder.is_dir() and any(folder.iterdir())
     try:
         made = make_home(folder)
     except Occupied as occupied:
         raise Failure(CONFLICT, "occupied", str(occupied), occupied.hint) from None
+    except NotOurs as other:
+        raise not_ours(other) from None
+    if held and made.created:
+        call.output.note(f"note: {made.root} was not empty; what lay there was left as it is.")
     if call.output.json:
         call.output.document({"home": str(made.root), "id": made.home_id, "created": made.created})
         return 0
@@ -26,3 +34,18 @@ def run(call: Call) -> int:
     call.output.line(f"  settings stand in     {made.root / '.env'}")
     call.output.line(f"  start the service     evt run --home {made.root}")
     return 0
+
+
+def _refuse_inside_another(folder: Path) -> None:
+    """A home in a home: the one would find the other's log upward. Raises Failure."""
+    place = folder.resolve()
+    try:
+        if (place / "logs" / "events.db").exists():
+            return    # it is a home already, and is only taken up again
+        outer = find_home(None, None, place.parent).root
+    except (NoHome, NotOurs, PermissionError):
+        return    # what another user has there is said by whoever tries to use it
+    state = place.relative_to(outer).parts[0]
+    own = f", in {state}, where that home keeps its own state" if state in OWN_FOLDERS else ""
+    sentence = f"{place} lies inside the home {outer}{own}."
+    raise Failure(CONFLICT, "occupied", sentence, f"Name a folder outside {outer}, or use that home.")

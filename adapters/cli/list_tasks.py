@@ -7,8 +7,9 @@ from adapters.cli.call import Call
 from adapters.cli.failure import GOOD, USAGE, Failure
 from adapters.cli.moments import ago, now
 from adapters.cli.output import STATUS_STYLE
+from adapters.cli.ownership import owned
 from adapters.cli.reading import reading
-from adapters.cli.task_words import line_of, name_of, since
+from adapters.cli.task_words import Around, at_work, line_of, name_of, since
 from schemas import names
 from schemas.shown import quoted
 
@@ -35,6 +36,7 @@ def run(call: Call) -> int:
             call.output.document([{**row, "id": name_of(key, row)} for key, row in chosen])
             return GOOD
         at = now()
+        around = Around(tasks.get, at, at_work(tasks.values()))
         rows = [
             (
                 name_of(key, row),
@@ -42,13 +44,16 @@ def run(call: Call) -> int:
                 row["priority"] or "-",
                 row["task_type"] or "-",
                 ago(since(row), at),
-                line_of(row, tasks.get, at),
+                line_of(row, around),
             )
             for key, row in chosen
         ]
         if rows:
             styles = [STATUS_STYLE.get(row["status"], "") for _, row in chosen]
             call.output.table(rows, HEADS, styles, styled=1)
+            # Said once, where `status` says it of each: the titles are what a list is for.
+            if any(row["status"] == "queued" for _, row in chosen) and owned(found.home) is False:
+                call.output.note("No service runs in this home: `evt run` does the work.")
         elif tasks:
             call.output.note(f"no task is {' or '.join(wanted)}.")
         else:

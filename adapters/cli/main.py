@@ -55,41 +55,66 @@ def call(argv: Sequence[str], environ: dict[str, str]) -> int:
 
 
 def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
-    for word in argv:
-        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in word):
-            sentence = f"the argument {word!a} is not valid UTF-8."
-            raise Failure(USAGE, "usage", sentence, "Write it in UTF-8.")
-    home: str | None = None
-    if argv[:1] == ["--home"] and len(argv) > 1:
-        home, argv = argv[1], argv[2:]
+    if argv[:1] != ["complete"]:    # a shell hands over whatever stands on its line
+        _refuse_what_is_not_utf8(argv)
+    before, argv = _common_before_the_verb(argv)
     if not argv:
         output.err.write(_help(output))
         return USAGE
     name, rest = argv[0], argv[1:]
+    if name == "help" and rest and not rest[0].startswith("-"):
+        name, rest = rest[0], ["--help"]
     if name in ("-h", "--help", "help"):
         output.out.write(_help(output))
         return 0
     if name == "--version":
         name = "version"
     if name not in VERBS:
-        near = difflib.get_close_matches(name, VERBS, n=1)
+        near = difflib.get_close_matches(name, [one for one, verb in VERBS.items() if verb.group], n=1)
         hint = f"Did you mean `evt {near[0]}`?" if near else "`evt --help` lists the verbs."
         raise Failure(USAGE, "usage", f"there is no verb {name!r}.", hint)
+    module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
+    args = parser_of(name).parse_args([*before, *rest])
+    output = Output(args.color, environ, args.json)
+    return int(module.run(Call(args, output, environ)))
+
+
+def _common_before_the_verb(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What every verb takes may stand before it, too; and the words from the verb on."""
+    at = 0
+    while at < len(argv):
+        word = argv[at]
+        if word in ("--home", "--color") and at + 1 < len(argv):
+            at += 2
+        elif word == "--json" or word.startswith(("--home=", "--color=")):
+            at += 1
+        else:
+            break
+    return argv[:at], argv[at:]
+
+
+def _refuse_what_is_not_utf8(argv: list[str]) -> None:
+    for word in argv:
+        if any(0xD800 <= ord(letter) <= 0xDFFF for letter in word):
+            sentence = f"the argument {word!a} is not valid UTF-8."
+            raise Failure(USAGE, "usage", sentence, "Write it in UTF-8.")
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """What the verb of that name takes; its module is imported for it."""
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
     parser = _Parser(
         prog=f"evt {name}", description=module.__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--home", metavar="DIR", help="the home (else EVT_HOME, else the nearest upward)")
     parser.add_argument(
-        "--home", metavar="DIR", default=home, help="the home (else EVT_HOME, else the nearest upward)"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON document on stdout, errors as JSON on stderr"
+        "--json",
+        action="store_true",
+        help="one JSON document on stdout (tail and run: one a line),\nerrors and notes as JSON on stderr",
     )
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
     module.arguments(parser)
-    args = parser.parse_args(rest)
-    output = Output(args.color, environ, args.json)
-    return int(module.run(Call(args, output, environ)))
+    return parser
 
 
 def _help(output: Output) -> str:
@@ -97,6 +122,8 @@ def _help(output: Output) -> str:
     lines += ["usage: evt VERB [...]        evt VERB --help says more", ""]
     group = ""
     for name, verb in VERBS.items():
+        if not verb.group:
+            continue
         if verb.group != group:
             group = verb.group
             lines.append(output.paint(group, "bold"))

@@ -26,6 +26,11 @@ def clock(moment: int) -> str:
     return rfc3339(moment)[11:23]
 
 
+def millisecond(moment: int) -> str:
+    """The whole time in UTC as RFC 3339, to the millisecond."""
+    return f"{rfc3339(moment)[:23]}Z"
+
+
 def day(moment: int) -> str:
     """YYYY-MM-DD in UTC."""
     return rfc3339(moment)[:10]

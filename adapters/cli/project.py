@@ -1,11 +1,11 @@
 """A view of the log, now or at any time before.
 
-The views: artifacts, in_inbox, metrics, queue, received, tasks, timers, to_archive, to_write, waiting.
 `evt project artifacts --write` writes the files in results and summaries again from the log.
 """
 
 import argparse
 import difflib
+import sys
 
 from adapters.cli.artifact_files import write_again
 from adapters.cli.call import Call
@@ -20,13 +20,22 @@ from schemas.shown import quoted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help=", ".join(sorted(BY_NAME)))
+    parser.add_argument("name", metavar="NAME", help="the view: " + ", ".join(sorted(BY_NAME)))
     parser.add_argument(
         "--at", metavar="P|T", help="as it was: a global position, a time, or 10m for ten minutes ago"
     )
     parser.add_argument(
         "--write", action="store_true", help="with artifacts: write the files again from the log"
     )
+    width = max(map(len, BY_NAME))
+    views = [f"  {name.ljust(width)}  {_says(name)}" for name in sorted(BY_NAME)]
+    parser.epilog = "\n".join(["the views:", *views])
+
+
+def _says(name: str) -> str:
+    """What a view tells: the first line of its module, which the reference has, too."""
+    text = sys.modules[BY_NAME[name].apply.__module__].__doc__ or ""
+    return text.partition("\n")[0].removeprefix(f"{name}: ").removesuffix(".")
 
 
 def run(call: Call) -> int:

@@ -8,9 +8,10 @@ from adapters.cli.call import Call
 from adapters.cli.failure import GOOD
 from adapters.cli.finding import find_task
 from adapters.cli.moments import now
+from adapters.cli.ownership import owned
 from adapters.cli.reading import Reading, reading
 from adapters.cli.task_page import Page, refused_page, task_page
-from adapters.cli.task_words import name_of
+from adapters.cli.task_words import Around, at_work, name_of
 from eventstore.event import Recorded
 from projections.projection import Row
 from projections.to_archive import refused_subject
@@ -39,8 +40,19 @@ def run(call: Call) -> int:
         if row["status"] == "refused":
             refused_page(page, key, row, events)
         else:
-            task_page(page, key, row, events, artifact, lambda other: found.views.row("tasks", other))
+            task_page(page, key, row, events, artifact, _around(found, row, page.now))
     return GOOD
+
+
+def _around(found: Reading, row: Row, at: int) -> Around:
+    """What else matters for one that waits for a worker; of others less is looked up."""
+    queued = row["status"] == "queued"
+    return Around(
+        lambda other: found.views.row("tasks", other),
+        at,
+        at_work(found.views.rows("queue").values()) if queued else (),
+        served=not queued or owned(found.home) is not False,
+    )
 
 
 def _events(found: Reading, key: str, row: Row) -> Sequence[Recorded]:

@@ -7,11 +7,12 @@ from typing import Any, Final
 from adapters.cli.call import Call
 from adapters.cli.event_words import TELLING, words
 from adapters.cli.failure import GOOD
+from adapters.cli.inbox import inbox, inbox_in_words
 from adapters.cli.moments import ago, now, span
 from adapters.cli.output import STATUS_STYLE, Output
 from adapters.cli.ownership import in_words, service
 from adapters.cli.reading import Reading, reading
-from adapters.cli.task_words import ended, name_of, since, waits
+from adapters.cli.task_words import Around, at_work, ended, name_of, since, waits
 from eventstore.log import Log
 from eventstore.unknown_types import unknown_types
 from projections.projection import Row
@@ -46,14 +47,18 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
     over = [(key, row) for key, row in tasks.items() if row["status"] in names.ENDED]
     over.sort(key=lambda item: (item[1]["ended_at"], item[0]), reverse=True)
     counts = Counter(row["status"] for row in tasks.values())
+    serving = service(found.home, found.log)
+    # Whoever holds the home, a verb or a service, may bring the work on; None is not known.
+    around = Around(tasks.get, at, at_work(tasks.values()), served=serving["owned"] is not False)
     return {
         "home": str(found.home.root),
         "position": found.views.position,
-        "service": service(found.home, found.log),
+        "service": serving,
+        "inbox": inbox(found.home, found.views.rows("in_inbox").values()),
         "counts": {status: counts[status] for status in names.STATUSES if counts[status]},
         "running": [_running(found.log, key, row, at) for key, row in live if row["status"] == "running"],
         "waiting": [
-            {**row, "id": name_of(key, row), "why": waits(row, tasks.get, at)} for key, row in waiting
+            {**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting
         ],
         "ended": [{**row, "id": name_of(key, row)} for key, row in over[:LAST_ENDED]],
         "unknown_types": unknown_types(found.log, TELLING),
@@ -84,6 +89,8 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
     output.line(f"service  {in_words(told['service'], at)}")
     counts = [f"{count} {output.status(status)}" for status, count in told["counts"].items()]
     output.line(f"tasks    {', '.join(counts) or 'none yet'}")
+    if lying := inbox_in_words(told["inbox"]):
+        output.line(f"inbox    {lying}")
     if told["running"]:
         output.line()
         rows = [

@@ -1,4 +1,4 @@
-"""Which verb lives in which module, and its line in the help."""
+"""Which verb lives in which module, and its line in the help; one without a group is not shown there."""
 
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("demo", "Begin", "a home, a sample repository and three tasks, on a recorded agent"),
     "init": Verb("init", "Begin", "make a home in a folder"),
     "create-sample": Verb("create_sample", "Begin", "write a sample task file into the inbox"),
+    "completion": Verb("completion", "Begin", "the script that lets your shell complete these words"),
     "run": Verb("run", "Work", "the service: take in tasks and have them done"),
     "add": Verb("add", "Work", "queue a task, from text or from files"),
     "cancel": Verb("cancel", "Work", "stop a task, whether it waits or runs"),
@@ -26,4 +27,5 @@ VERBS: dict[str, Verb] = {
     "replay": Verb("replay", "Prove", "rebuild every view from the first event, and compare"),
     "validate-artifacts": Verb("validate_artifacts", "Prove", "check artifacts against their schema"),
     "version": Verb("version", "Prove", "which versions are at work"),
+    "complete": Verb("complete", "", "what the scripts of `evt completion` ask"),
 }

@@ -95,7 +95,7 @@ class StartingAt:
 
 
 class Stays:
-    """Says events as they come, with the day where it changes."""
+    """Says events as they come, on a terminal with the day where it changes, else each with its own."""
 
     def __init__(self, call: Call) -> None:
         self._output = call.output
@@ -109,7 +109,7 @@ class Stays:
             if self._output.terminal and day(event.time) != self._day:
                 self._day = day(event.time)
                 self._output.line(self._output.paint(f"{self._day} (UTC)", "dim"))
-            self._output.line(event_line(self._output, event))
+            self._output.line(event_line(self._output, event, dated=not self._output.terminal))
         self._output.flush()
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from adapters.cli.event_words import event_line
 from adapters.cli.moments import ago, day, minute, span
 from adapters.cli.output import Output
-from adapters.cli.task_words import RowOf, name_of, spent, waits
+from adapters.cli.task_words import Around, name_of, spent, waits
 from eventstore.event import Recorded
 from projections import story as stories
 from projections.projection import Row
@@ -38,11 +38,11 @@ class Page:
 
 
 def task_page(
-    page: Page, key: str, row: Row, events: Sequence[Recorded], written: Row | None, row_of: RowOf
+    page: Page, key: str, row: Row, events: Sequence[Recorded], written: Row | None, around: Around
 ) -> None:
     _title(page, key, row)
     _where(page, row)
-    why = waits(row, row_of, page.now)
+    why = waits(row, around)
     page.part("now", [why] if why else [], "yellow")
     try:
         story = stories.read(events)

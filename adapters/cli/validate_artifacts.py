@@ -1,7 +1,8 @@
 """Check artifacts against their schema; each fault is a line with file, field and what is wrong."""
 
 import argparse
-from collections.abc import Iterator
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from adapters.cli.call import Call
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, Failure
+from adapters.cli.reading import reading
 from adapters.safe_files import NotRegular, read_at_most
 from schemas.artifact import Artifact
 from schemas.shown import shown
@@ -42,34 +44,75 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    files = list(_files(call))
-    faults: list[Fault] = []
+    found = _named(call) if call.args.files else _of_the_home(call)
     legacy = 0
-    for path in files:
+    for path in found.files:
         try:
-            faults += _faults(path)
+            found.faults += _faults(path)
         except OldSchema:
             legacy += 1
             if not call.args.ignore_legacy:
                 problem = f"schema {LEGACY}, of the first system; --ignore-legacy passes over such"
-                faults.append(Fault(str(path), "schema_version", problem))
-    _say(call, len(files), faults, legacy)
-    return BAD if faults else GOOD
+                found.faults.append(Fault(str(path), "schema_version", problem))
+    _say(call, found, legacy)
+    return BAD if found.faults or found.missing else GOOD
 
 
-def _files(call: Call) -> Iterator[Path]:
-    given = [Path(name) for name in call.args.files]
-    for path in given or [call.home().root / "results"]:
-        if path.is_dir():
-            yield from sorted(found for found in path.glob("*.json") if found.name != INDEX)
-        elif path.exists() or path.is_symlink():
-            yield path
-        elif given:
-            raise Failure(NOT_FOUND, "not_found", f"there is no file {shown(str(path))}.", "Check the path.")
+@dataclass
+class Found:
+    """What there is to check. `missing` are artifacts that the log says were written."""
+
+    files: list[Path] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def _of_the_home(call: Call) -> Found:
+    found = Found()
+    with reading(call) as seen:
+        written = [seen.home.root / row["path"] for row in seen.views.rows("artifacts").values()]
+        folder = seen.home.root / "results"
+    if os.path.lexists(folder):
+        _look_into(folder, found)
+    if not found.faults:
+        found.missing = sorted(str(path) for path in written if not os.path.lexists(path))
+    return found
+
+
+def _named(call: Call) -> Found:
+    found = Found()
+    for name in call.args.files:
+        path = Path(name)
+        try:
+            is_folder = path.is_dir()
+        except OSError as trouble:
+            found.faults.append(Fault(name, "", f"it cannot be looked at: {trouble.strerror}"))
+            continue
+        if not is_folder and not os.path.lexists(path):
+            raise Failure(NOT_FOUND, "not_found", f"there is no file {shown(name)}.", "Check the path.")
+        before = len(found.files) + len(found.faults)
+        if not is_folder:
+            found.files.append(path)
+        else:
+            _look_into(path, found)
+            if len(found.files) + len(found.faults) == before:
+                call.output.note(f"note: there is no artifact in {shown(name)}.")
+    return found
+
+
+def _look_into(folder: Path, found: Found) -> None:
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as trouble:
+        found.faults.append(Fault(str(folder), "", f"it cannot be looked into: {trouble.strerror}"))
+        return
+    found.files += [path for path in files if path.suffix == ".json" and path.name != INDEX]
 
 
 def _faults(path: Path) -> list[Fault]:
     """Raises OldSchema."""
+    if path.name == INDEX:
+        return [Fault(str(path), "", "it is no artifact: it is the index of them")]
     try:
         content = read_at_most(path, LARGEST + 1)
     except NotRegular as strange:
@@ -81,7 +124,7 @@ def _faults(path: Path) -> list[Fault]:
     try:
         found: Any = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        return [Fault(str(path), "", f"it is no JSON: {error}")]
+        return [Fault(str(path), "", f"it is no artifact, for it is no JSON: {error}")]
     if isinstance(found, dict) and found.get("schema_version") == LEGACY:
         raise OldSchema
     try:
@@ -94,14 +137,22 @@ def _faults(path: Path) -> list[Fault]:
     return []
 
 
-def _say(call: Call, count: int, faults: list[Fault], legacy: int) -> None:
-    bad = len({fault.file for fault in faults})
+def _say(call: Call, found: Found, legacy: int) -> None:
+    count, bad = len(found.files), len({fault.file for fault in found.faults})
     if call.output.json:
-        faulty = [{"file": shown(one.file), "field": one.field, "problem": one.problem} for one in faults]
-        call.output.document({"checked": count, "bad": bad, "legacy": legacy, "faults": faulty})
+        faulty = [
+            {"file": shown(one.file), "field": one.field, "problem": one.problem} for one in found.faults
+        ]
+        missing = list(map(shown, found.missing))
+        told = {"checked": count, "bad": bad, "legacy": legacy, "faults": faulty, "missing": missing}
+        call.output.document(told)
         return
-    for fault in faults:
+    for name in found.missing:
+        call.output.line(shown(f"{name}: it is missing; `evt project artifacts --write` writes it again"))
+    for fault in found.faults:
         field = f"{fault.field}: " if fault.field else ""
         call.output.line(shown(f"{fault.file}: {field}{fault.problem}"))
     old = f", {legacy} of schema {LEGACY}" if legacy else ""
-    call.output.line(f"{count} artifacts checked, {bad} bad{old}")
+    gone = f", {len(found.missing)} missing" if found.missing else ""
+    artifacts = "1 artifact" if count == 1 else f"{count} artifacts"
+    call.output.line(f"{artifacts} checked, {bad} bad{gone}{old}")

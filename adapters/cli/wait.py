@@ -2,15 +2,17 @@
 
 import argparse
 import time
+from collections.abc import Collection
 from typing import Final
 
 from adapters.cli.call import Call
-from adapters.cli.failure import CONFLICT, GOOD, TASK_FAILED, TIMED_OUT, USAGE, Failure
+from adapters.cli.failure import CONFLICT, GOOD, NOT_FOUND, TASK_FAILED, TIMED_OUT, USAGE, Failure
 from adapters.cli.finding import find_task
+from adapters.cli.inbox import SUFFIX, lies_as
 from adapters.cli.moments import now, span
 from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
-from adapters.cli.reading import reading, reading_log
+from adapters.cli.reading import Reading, reading, reading_log
 from adapters.cli.task_words import ended, name_of
 from projections import tasks
 from projections.live import LiveViews
@@ -19,6 +21,7 @@ from schemas import names
 from schemas.shown import shown
 
 LOOK_S: Final = 0.1
+NOBODY: Final = "note: no service owns this home, so nothing moves until `evt run`."
 EXIT_OF_STATUS: Final = {
     "succeeded": GOOD,
     "failed": TASK_FAILED,
@@ -55,6 +58,14 @@ def wait_for(call: Call, task_id: str, timeout_s: float | None) -> int:
     return EXIT_OF_STATUS[row["status"]]
 
 
+def check_timeout(timeout_s: float | None, *, wait: bool = True) -> None:
+    """Before anything is done: a time-out that is none would be noticed too late. Raises Failure."""
+    if timeout_s is not None and not wait:
+        raise Failure(USAGE, "usage", "--timeout means nothing without --wait.", "Add --wait.")
+    if timeout_s is not None and not 0 <= timeout_s < 1e9:
+        raise Failure(USAGE, "usage", "--timeout must be a number of seconds, 0 or more.")
+
+
 def _say(call: Call, key: str, row: Row) -> None:
     status = call.output.status(row["status"])
     call.output.line(f"{shown(name_of(key, row))}  {status}  {shown(ended(row))}")
@@ -62,22 +73,67 @@ def _say(call: Call, key: str, row: Row) -> None:
 
 def _ended(call: Call, text: str, timeout_s: float | None) -> tuple[str, Row]:
     """The task and its row once it has ended. Raises Failure."""
-    if timeout_s is not None and not 0 <= timeout_s < 1e9:
-        raise Failure(USAGE, "usage", "--timeout must be a number of seconds, 0 or more.")
-    with reading(call) as found:
-        key, row = find_task(found.views, text)
+    check_timeout(timeout_s)
+    begun = time.monotonic()
+    key, row = _found(call, text, timeout_s)
     if row["status"] in names.ENDED:
         return key, row
-    return key, _followed(call, key, timeout_s)
+    return key, _followed(call, key, timeout_s, begun)
 
 
-def _followed(call: Call, key: str, timeout_s: float | None) -> Row:
-    begun, progress = time.monotonic(), Progress(call.output, call.environ)
+def _found(call: Call, text: str, timeout_s: float | None) -> tuple[str, Row]:
+    """The task, once there is one, where a file in the inbox bears its name. Raises Failure."""
+    # Before the log: a file that is taken in meanwhile is a task there.
+    lying = lies_as(call.home(), text.strip())
+    with reading(call) as seen:
+        try:
+            return find_task(seen.views, text)
+        except Failure as unknown:
+            if unknown.exit_code != NOT_FOUND or lying is None:
+                raise
+        before = frozenset(_made_of(lying, seen))
+    return _taken_in(call, lying, before, timeout_s)
+
+
+def _made_of(name: str, seen: Reading) -> dict[str, Row]:
+    """The tasks and refusals that files of that name in the inbox have become, by key."""
+    return {key: row for key, row in seen.views.rows("tasks").items() if row["file_name"] == name}
+
+
+def _taken_in(call: Call, name: str, before: Collection[str], timeout_s: float | None) -> tuple[str, Row]:
+    """What the file in the inbox becomes, whatever id stands in it. Raises Failure (3, or 6 if it goes)."""
+    begun, looked_at = time.monotonic(), -1
+    call.output.note(f"note: {shown(name)} lies in the inbox and is not taken in yet.")
+    with reading_log(call) as (home, log):
+        if owned(home) is False:
+            call.output.note(NOBODY)
+        while True:
+            # Asked before the log: what is moved in between has been written down.
+            lies = lies_as(home, name.removesuffix(SUFFIX)) is not None
+            version = log.data_version()
+            if version != looked_at or not lies:
+                looked_at = version
+                with reading(call) as seen:
+                    made = {key: row for key, row in _made_of(name, seen).items() if key not in before}
+                if made:
+                    return next(iter(made.items()))
+            if not lies:
+                sentence = f"{shown(name)} was taken out of the inbox and became no task."
+                raise Failure(NOT_FOUND, "not_found", sentence, "`evt list` shows all tasks.")
+            waited = time.monotonic() - begun
+            if timeout_s is not None and waited >= timeout_s:
+                sentence = f"{shown(name)} still lies in the inbox after {timeout_s:g} s."
+                raise Failure(TIMED_OUT, "timed_out", sentence, "`evt run` takes it in.")
+            time.sleep(LOOK_S if timeout_s is None else min(LOOK_S, timeout_s - waited))
+
+
+def _followed(call: Call, key: str, timeout_s: float | None, begun: float) -> Row:
+    progress = Progress(call.output, call.environ)
     live, after, seen = LiveViews((tasks.PROJECTION,)), -1, -1
     stream = names.task_stream(key)
     with reading_log(call) as (home, log):
         if owned(home) is False:
-            call.output.note("note: no service owns this home, so nothing moves until `evt run`.")
+            call.output.note(NOBODY)
         try:
             while True:
                 version = log.data_version()
