@@ -19,8 +19,8 @@ from projections.summary import summary
 from schemas.attempt import TaskInterrupted
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt, Said
+from tests.service import command, environment, home_at
 from tests.service import evt as program
-from tests.service import home_at
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -368,3 +368,19 @@ def test_cancelled_twice_is_said(tmp_path: Path) -> None:
     task = orjson.loads(program(home, "add", "look at it", "--json").stdout)[0]["task_id"]
     assert program(home, "cancel", task).stdout == f"{task} is cancelled\n"
     assert program(home, "cancel", task).stdout == f"{task} was cancelled already\n"
+
+
+def test_the_demo_ends_with_where_its_home_was_and_what_comes_next(tmp_path: Path) -> None:
+    told = subprocess.run(
+        command("demo"),
+        env=environment(TMPDIR=str(tmp_path), TEMP=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path)),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    paid, where, following = told.stdout.splitlines()[-3:]
+    assert paid.endswith("nobody was billed.")
+    place = Path(where.removeprefix("The home ").partition(" is removed again")[0])
+    assert place.parent == tmp_path
+    assert not place.exists()
+    assert following.endswith("evt init ~/evt-home")

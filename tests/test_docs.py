@@ -131,11 +131,10 @@ def wrong_commands(text: str) -> list[str]:
             continue
         given = [{"S": "1", "N": "1"}.get(word, word) for word in words[1:] if word not in {"…", "--help"}]
         parser = reference_cli.parser_of(verb)
-        needs = [action for action in parser._actions if not action.option_strings and action.nargs is None]
+        needs = [one for one in parser._actions if not one.option_strings and one.nargs in (None, "+")]
         if not any(not word.startswith("-") for word in given):
-            given += ["x" for _ in needs]  # a verb that is only named, such as `evt show`
-        if verb == "add" and not given:
-            given = ["x"]
+            # a verb that is only named, such as `evt show`
+            given += [str(next(iter(one.choices))) if one.choices else "x" for one in needs]
         try:
             parser.parse_args(given)
         except reference_cli.Unparsable as problem:

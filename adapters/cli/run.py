@@ -1,4 +1,7 @@
-"""The service: take in tasks, have them done, write the outcome. Ctrl-C ends it cleanly, twice at once."""
+"""The service: take in tasks, have them done, write the outcome. Ctrl-C ends it cleanly, twice at once.
+
+It exits with 0 also when tasks failed: `evt list` names those, and `evt wait ID` tells how one ended.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -78,7 +81,13 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
             return
         try:
             for event in events:
-                call.output.line(event.line.decode() if call.output.json else event_line(call.output, event))
+                call.output.line(
+                    event.line.decode()
+                    if call.output.json
+                    else event_line(
+                        call.output, event, dated=not (call.output.terminal or call.output.colored)
+                    )
+                )
             call.output.out.flush()
         except OSError as trouble:
             # Whoever read along has gone: the work goes on.
