@@ -44,7 +44,7 @@ class ThreadedLog:
 class HeadDoorbell:
     """Looks at the log's head a few times a second: events of other processes are found so."""
 
-    def __init__(self, log: Log, interval_s: float = 0.1) -> None:
+    def __init__(self, log: Log, interval_s: float = 0.2) -> None:
         self._log = log
         self._interval_s = interval_s
 

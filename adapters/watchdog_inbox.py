@@ -12,6 +12,7 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -47,7 +48,8 @@ READ_OF_A_FILE: Final = MAX_BYTES + 1
 """A delivery is known by the hash of what is read of it, and no more is read of one that is too large."""
 
 STOP_S: Final = 5.0
-EVENT_DELAY_S: Final = 0.05  # watchdog's own default of 1 s holds events back on Windows
+EVENT_DELAY_S: Final = 0.05 if sys.platform == "win32" else 0.25
+"""So long watchdog waits at a time: on Windows it holds events back, elsewhere only its end waits."""
 TELLING: Final = frozenset({"created", "modified", "moved", "deleted", "closed"})
 """The watcher's events that may matter; `opened` would be the echo of our own reading."""
 
