@@ -364,3 +364,13 @@ def test_a_home_that_nobody_made_cannot_have_processes_ended(home: Path, tmp_pat
         command("cancel", "x"), cwd=home, env=ours, capture_output=True, encoding="utf-8", check=False
     )
     assert said.returncode == 4
+
+
+def test_a_value_of_the_environment_that_is_a_secret_never_reaches_the_disk(home: Path) -> None:
+    secret = "correct horse battery staple"
+    added = evt(home, "add", f"say {secret} to the cart", DEPLOY_PASSWORD=secret)
+    assert added.returncode == 0, added.stderr
+    assert names.SECRET_REDACTED in types(home)
+    for path in home.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path

@@ -140,3 +140,13 @@ def test_a_payload_without_end_is_refused() -> None:
     data["again"] = data
     with pytest.raises(Unrecordable, match="deeper"):
         redacting(MemoryLog()).append("a-1", [fact(0, data=data)], ANY)
+
+
+def test_a_secret_is_found_however_deep_lists_and_maps_stand_in_one_another() -> None:
+    inner = MemoryLog()
+    data = {"list": [{"inner": SECRET}, [{"list": [{"inner": f"<{SECRET}>"}]}]]}
+    redacting(inner).append("s", [fact(1, data=data)], NO_STREAM)
+    (event, noted) = inner.all()
+    assert SECRET.encode() not in event.line
+    assert event.data == {"list": [{"inner": MARK}, [{"list": [{"inner": f"<{MARK}>"}]}]]}
+    assert noted.data["counts"] == {"known-value": 2}

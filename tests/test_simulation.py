@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+import trio
+from trio.testing import MockClock
 
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
@@ -13,7 +15,7 @@ from projections.all_views import ALL
 from projections.live import LiveViews
 from schemas import names
 from schemas.task import CancelTask
-from tests.world import FakeAgent, World, serve
+from tests.world import FakeAgent, World, crew_of, serve
 
 
 def task(word: str, **front: str) -> bytes:
@@ -249,3 +251,29 @@ def test_a_cancel_while_the_agent_works_ends_the_task_as_cancelled() -> None:
     assert (count[names.TASK_CANCELLED], count[names.TASK_SUCCEEDED]) == (1, 0)
     assert not world.alive
     assert orjson.loads(world.outputs["results/a.json"])["success"] is False
+
+
+def test_the_artifact_ends_with_the_end_of_its_task_and_not_with_a_receipt() -> None:
+    world = world_with_work()
+    serve(world)
+    for key in "abc":
+        ends = [event for event in world.log.stream(f"task-{key}") if event.type in names.ENDS]
+        linkage = orjson.loads(world.outputs[f"results/{key}.json"])["linkage"]
+        assert linkage["last_global_position"] == ends[-1].global_position
+
+
+def test_a_file_that_still_grows_is_not_taken_in() -> None:
+    world = World()
+    whole = task("alpha")
+    taken = []
+
+    async def main() -> None:
+        intake = crew_of(world).intake
+        for body in (whole[:20], whole[:40], whole, whole):
+            world.inbox["a.task.md"] = body
+            await intake.scan()
+            taken.append(types_of(world)[names.TASK_RECEIVED])
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert taken == [0, 0, 0, 1]
+    assert types_of(world)[names.TASK_REFUSED] == 0
