@@ -1,6 +1,7 @@
 """`kill -9` of the real service at the first sight of eleven event types: nothing is lost or done twice."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -125,3 +126,28 @@ def test_the_service_killed_at_eleven_kinds_of_event_ends_every_task_once(tmp_pa
     )
     mirror = (home / "logs" / "events.ndjson").read_bytes()
     assert mirror == b"".join(event.line + b"\n" for event in events)
+
+
+def test_an_agent_that_outlives_its_service_is_ended_before_the_next_one_begins(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", register=False).root
+    (home / ".env").write_text(agent_setting(), encoding="utf-8", newline="\n")
+    drop(home, 1)
+    slow = {**os.environ, "CLAUDE_CODE_RECORDED_PAUSE_MS": "60000"}
+    with (home / "service.txt").open("ab") as said:
+        service = subprocess.Popen(evt(home, "run"), stdout=said, stderr=said, env=slow)
+        try:
+            wait_for(home, names.AGENT_STARTED, 0, service)
+        finally:
+            service.kill()
+            service.wait()
+    (agent,) = agents_of(home)
+    with running(home) as service:
+        wait_for(home, names.ORCHESTRATOR_STARTED, 5, service)
+        deadline = time.monotonic() + PATIENCE_S
+        log = SqliteLog(home / "logs" / "events.db", read_only=True)
+        while not (interrupted := list(log.all(types=frozenset({names.TASK_INTERRUPTED})))):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        log.close()
+        assert interrupted[0].data["agent_was_alive"] is True
+        assert agent not in agents_of(home)

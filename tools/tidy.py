@@ -34,7 +34,7 @@ PLATFORM_FILES = frozenset({"eventstore/file_lock.py", "adapters/process_tree.py
 TABLE_OF_VERBS = "adapters/cli/table.py"
 OPENERS = frozenset({"open", "read_bytes", "read_text", "write_bytes", "write_text"})
 LOCK_FILES = ("requirements.lock",)
-MACHINE_PATHS = re.compile(r"/root/[\w.]|/opt/pypi")
+MACHINE_PATHS = re.compile(r"/root/[\w.]")
 HOMES = re.compile(r"/home/\w+/|/Users/\w+/|(?i:[a-z]:\\{1,2}Users\\{1,2}\w)")
 """Whose home this is; in a test it is nobody's."""
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?[^)]*\)")
