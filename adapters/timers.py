@@ -11,10 +11,6 @@ class Timers:
         self._feed = feed
         self._stamp = stamp
 
-    def next_wake(self) -> int | None:
-        """The earliest stored moment (µs), None when nothing waits."""
-        return min((row["wake_at"] for row in self._feed.live.rows("timers").values()), default=None)
-
     async def run(self) -> None:
         woken = 0
         while True:

@@ -19,7 +19,6 @@ from adapters.demo_home import RECORDED_AGENT, demo_task, furnish
 
 DRAIN_WAIT_S = 1
 PAUSE_S = 0.7
-VERIFIED = "identical"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
