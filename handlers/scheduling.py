@@ -26,8 +26,3 @@ def choose(rows: Iterable[Row], now: int) -> Row | None:
             return row
         taken.append(str(row["cwd"]))
     return None
-
-
-def next_due(rows: Iterable[Row], now: int) -> int | None:
-    """The earliest moment (µs) after `now` at which a waiting task becomes due."""
-    return min((row["not_before"] for row in rows if (row["not_before"] or 0) > now), default=None)

@@ -19,11 +19,6 @@ IDLE: Final[Row] = {
 """What a row says of a task that nobody holds."""
 
 
-def queue_order(row: Row) -> tuple[int, int]:
-    """High before medium before low, then by age."""
-    return int(row["rank"]), int(row["received_position"])
-
-
 def _queued(key: str, event: Recorded) -> Row:
     data = event.data
     return {

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore.memory_log import MemoryLog
+from handlers.scheduling import order
 from projections import metrics
 from projections.all_views import ALL, BY_NAME, TO_DO
 from projections.in_inbox import lookup
 from projections.live import LiveViews
 from projections.projection import Row
-from projections.queue import queue_order
 from projections.stored_form import decode, encode
 from projections.view_rows import fold_at
 from schemas import names
@@ -199,7 +199,7 @@ def test_the_queue_is_ordered_by_priority_then_age(lives: Lives) -> None:
     for task_id, priority in (("low", 2), ("old", 1), ("young", 1), ("high", 0)):
         lives.tell(task_id, received(task_id), queued(priority=priority))
     rows = folded(lives).rows("queue").values()
-    assert [found["task_id"] for found in sorted(rows, key=queue_order)] == ["high", "old", "young", "low"]
+    assert [found["task_id"] for found in sorted(rows, key=order)] == ["high", "old", "young", "low"]
 
 
 def test_an_interrupted_task_keeps_its_place_and_its_snapshot_and_forgets_its_worker(lives: Lives) -> None:

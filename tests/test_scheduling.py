@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.path_policy import overlap
-from handlers.scheduling import choose, next_due
+from handlers.scheduling import choose
 
 RANKS = {"high": 0, "medium": 1, "low": 2}
 NOW = 1_000
@@ -89,13 +89,6 @@ def test_a_task_that_waits_for_its_directory_is_not_overtaken_in_a_part_of_it() 
     part = row("part", 3, rank=2, cwd="/ground/b")
     assert next_of(running, whole, part) is None
     assert next_of(whole, part) == "whole"
-
-
-def test_the_next_moment_is_the_earliest_that_is_still_to_come() -> None:
-    rows = [row("a", 1, not_before=NOW + 50), row("b", 2, not_before=NOW + 20), row("c", 3, not_before=NOW)]
-    assert next_due(rows, NOW) == NOW + 20
-    assert next_due([row("a", 1), row("c", 3, not_before=NOW)], NOW) is None
-    assert next_due([], NOW) is None
 
 
 ROWS = st.lists(
