@@ -303,7 +303,11 @@ def test_the_picture_is_of_a_run_and_fetches_nothing() -> None:
 
 
 def alike(page: str) -> dict[str, list[str]]:
-    """Each command with what it said, free of what differs from run to run; order may differ too."""
+    """Each command with what it said, free of what differs from run to run: figures, order, repeats.
+
+    How often a line comes may differ: a quick writer tells of an artifact after the turn and after
+    the end, a slow one tells of both at once.
+    """
     rules = (
         (r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{64}\b", "ID"),
         (r"-[0-9a-f]{8}\.refused", "-ID.refused"),
@@ -322,7 +326,7 @@ def alike(page: str) -> dict[str, list[str]]:
             for pattern, word in rules:
                 line = re.sub(pattern, word, line)
             told[command].append(line.strip())
-    return {command: sorted(lines) for command, lines in told.items()}
+    return {command: sorted(set(lines)) for command, lines in told.items()}
 
 
 @ON_POSIX
