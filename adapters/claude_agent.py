@@ -18,7 +18,8 @@ from handlers.agent_call import arguments, turn_environment
 from handlers.framing import Ends, Line, LineFramer
 from handlers.ports import AgentEnd, AgentOrder
 from handlers.stream import parse_line
-from schemas.attempt import Captured, ProcessIdentity
+from schemas.process import ProcessIdentity
+from schemas.turn import Captured
 
 LINE_LIMIT = 8 * 1024 * 1024
 _CHUNK = 64 * 1024

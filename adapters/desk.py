@@ -21,7 +21,7 @@ from handlers.dispatch import Dispatch
 from handlers.path_policy import OWN_FOLDERS
 from handlers.task import TASK, TaskState
 from schemas import names
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 from schemas.service import NoteMirror, NoteViews
 from schemas.task import QueueTask
 

@@ -19,7 +19,7 @@ import psutil
 import trio
 
 from handlers.agent_call import SESSION_VARIABLE
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 from schemas.shown import shown
 
 _MOVED: Final = (

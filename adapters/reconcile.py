@@ -7,8 +7,9 @@ from adapters.stamp import Stamp
 from handlers.attempt import ATTEMPT, AttemptState
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Blobs, Processes, WorkTree
-from schemas.attempt import InterruptAttempt, NoteFiles, ProcessIdentity
+from schemas.attempt import InterruptAttempt, NoteFiles
 from schemas.names import task_stream
+from schemas.process import ProcessIdentity
 
 
 def _canonical(session_id: str) -> str | None:

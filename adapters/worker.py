@@ -18,21 +18,9 @@ from handlers.ports import Agent, AgentEnd, AgentOrder, Blobs, Folders, WorkTree
 from handlers.prompt import compose
 from handlers.stream import StreamState, answered, hear, report
 from handlers.tools import granted, offered
-from schemas.attempt import (
-    Captured,
-    EndAttempt,
-    FileChange,
-    FinishStep,
-    FinishTurn,
-    InterruptAttempt,
-    NoteAgent,
-    NoteFiles,
-    NoteTool,
-    Phase,
-    ProcessIdentity,
-    StartStep,
-    StartTurn,
-)
+from schemas.attempt import EndAttempt, FileChange, FinishStep, InterruptAttempt, NoteFiles, Phase, StartStep
+from schemas.process import ProcessIdentity
+from schemas.turn import Captured, FinishTurn, NoteAgent, NoteTool, StartTurn
 
 INSTRUCTIONS_LIMIT = 256 * 1024
 PERCENT = {"snapshot": 5, "agent": 90, "compare": 100}

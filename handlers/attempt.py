@@ -10,20 +10,13 @@ from handlers.outcome import Verdict, judge
 from handlers.path_policy import refusal
 from schemas import names
 from schemas.attempt import (
-    AgentStarted,
-    AttemptCommand,
     ClaimTask,
     EndAttempt,
     FilesModified,
     FinishStep,
-    FinishTurn,
     InterruptAttempt,
-    NoteAgent,
     NoteFiles,
-    NoteTool,
-    PermissionDenied,
     StartStep,
-    StartTurn,
     StepFinished,
     StepStarted,
     TaskCancelled,
@@ -31,13 +24,22 @@ from schemas.attempt import (
     TaskFailed,
     TaskInterrupted,
     TaskSucceeded,
+)
+from schemas.file_changes import NO_CHANGES, FileChanges
+from schemas.task import TaskCommand
+from schemas.turn import (
+    AgentStarted,
+    AttemptCommand,
+    FinishTurn,
+    NoteAgent,
+    NoteTool,
+    PermissionDenied,
+    StartTurn,
     ToolUsed,
     TurnFinished,
     TurnReport,
     TurnStarted,
 )
-from schemas.file_changes import NO_CHANGES, FileChanges
-from schemas.task import TaskCommand
 from schemas.word import Command, Fact
 
 WORKER_DEATHS = 3

@@ -9,7 +9,7 @@ from handlers.decider import Decider
 from handlers.files import FILES
 from handlers.service import HOME, SYSTEM
 from handlers.task import TASK
-from schemas import attempt, files, service, task
+from schemas import attempt, files, service, task, turn
 from schemas.word import Command
 
 DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
@@ -24,11 +24,11 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         attempt.ClaimTask: ATTEMPT,
         attempt.StartStep: ATTEMPT,
         attempt.FinishStep: ATTEMPT,
-        attempt.StartTurn: ATTEMPT,
-        attempt.NoteAgent: ATTEMPT,
-        attempt.NoteTool: ATTEMPT,
+        turn.StartTurn: ATTEMPT,
+        turn.NoteAgent: ATTEMPT,
+        turn.NoteTool: ATTEMPT,
         attempt.NoteFiles: ATTEMPT,
-        attempt.FinishTurn: ATTEMPT,
+        turn.FinishTurn: ATTEMPT,
         attempt.EndAttempt: ATTEMPT,
         attempt.InterruptAttempt: ATTEMPT,
         files.RecordArtifact: FILES,

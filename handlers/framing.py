@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.attempt import Captured
+from schemas.turn import Captured
 
 TEXT_LIMIT = 64 * 1024
 END_LIMIT = 2048

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.attempt import ErrorClass, TurnReport
+from schemas.attempt import ErrorClass
+from schemas.turn import TurnReport
 
 EDITING = frozenset({"Edit", "Write", "NotebookEdit", "Bash"})
 CLAIM_LIMIT = 4_000

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eventstore.event import Event, Place, Recorded
-from schemas.attempt import Captured, FileChange, ProcessIdentity
+from schemas.attempt import CheckResult, FileChange
+from schemas.process import ProcessIdentity
+from schemas.turn import Captured
 
 
 class Clock(Protocol):
@@ -37,7 +39,8 @@ class AsyncLog(Protocol):
 class AgentOrder:
     """One turn for the agent. `cwd` is a real path; `tools` are offered, `allowed` are granted.
 
-    `instructions` is the project's CLAUDE.md as text, None where there is none.
+    `instructions` is the project's CLAUDE.md as text, None where there is none. With `resume`
+    the session `session_id` goes on, else it is begun. `inactivity_s` 0: silence is no matter.
     """
 
     session_id: str
@@ -50,6 +53,8 @@ class AgentOrder:
     max_turns: int
     max_budget_usd: float | None
     timeout_s: float
+    inactivity_s: float = 0.0
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,15 @@ class Agent(Protocol):
         ...
 
 
+class Checks(Protocol):
+    async def run(self, index: int, command: str, cwd: str, session_id: str) -> CheckResult:
+        """Run one check of a task file by the system's shell in the agent's environment.
+
+        Time and output are capped; nothing of it lives on when this returns or is cancelled.
+        """
+        ...
+
+
 class WorkTree(Protocol):
     """The working directory as it is: which files, and what is in them."""
 
@@ -108,6 +122,10 @@ class Blobs(Protocol):
 class Processes(Protocol):
     def own(self) -> ProcessIdentity:
         """The identity of this very process."""
+        ...
+
+    async def alive(self, process: ProcessIdentity) -> bool | None:
+        """Whether this very process lives; None where that cannot be seen: it is another machine's."""
         ...
 
     async def kill(self, process: ProcessIdentity | None, session_id: str | None) -> bool:

@@ -13,7 +13,7 @@ import orjson
 
 from handlers.framing import TEXT_LIMIT
 from handlers.ports import AgentEnd
-from schemas.attempt import Denial, TurnReport, Usage, details_of
+from schemas.turn import Denial, TurnReport, Usage, details_of
 
 KNOWN_TYPES = frozenset(
     {

@@ -1,12 +1,13 @@
-"""An attempt: from claim to its end, with the turns of the agent in between."""
+"""An attempt: from claim to its end; the turns in between stand in `turn`."""
 
-import re
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from schemas import names
+from schemas.process import ProcessIdentity
 from schemas.task import Priority, TaskCommand
+from schemas.turn import AttemptCommand, Captured
 from schemas.word import Count, Fact, Microseconds, Part, Sha256, Usd
 
 ErrorClass = Literal[
@@ -25,20 +26,11 @@ ErrorClass = Literal[
     "worker_lost",
     "fatal",
 ]
-Phase = Literal["snapshot", "agent", "compare"]
+Phase = Literal["snapshot", "agent", "compare", "checks"]
 Change = Literal["created", "modified", "deleted", "renamed"]
 
 
-class ProcessIdentity(Part):
-    """A process beyond doubt: a pid alone is given out again.
-
-    `started` counts in the system's own unit (clock ticks since boot on Linux,
-    microseconds since 1970 elsewhere); `boot_id` tells one boot from another.
-    """
-
-    pid: int
-    started: int
-    boot_id: str
+Verified = Literal["passed", "failed", "unchecked"]
 
 
 class FileChange(Part):
@@ -47,6 +39,19 @@ class FileChange(Part):
     path: str
     change: Change
     moved_from: str | None = None
+
+
+class CheckResult(Part):
+    """How one check went. `ended` is `exited`, `timeout` or `not_started` (`note` says why)."""
+
+    index: Count
+    command: str
+    ended: Literal["exited", "timeout", "not_started"]
+    exit_code: int | None
+    passed: bool
+    elapsed_ms: Count
+    output: Captured = Captured()
+    note: str | None = None
 
 
 class Conditions(Part):
@@ -60,73 +65,7 @@ class Conditions(Part):
     workers: int
     watcher_running: bool
     guarded_write: bool = False
-
-
-class Usage(Part):
-    """Tokens of a turn as the agent's last result line gives them."""
-
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    cache_read_tokens: Count = 0
-    cache_creation_tokens: Count = 0
-
-
-class Captured(Part):
-    """One of the agent's two outputs: its ends for the eye, its whole as a blob.
-
-    `head` and `tail` hold at most 2,048 characters each, `text` at most 64 KiB;
-    `sha256` names the blob, None where nothing was said.
-    """
-
-    head: str = ""
-    tail: str = ""
-    text: str = ""
-    size: Count = 0
-    sha256: Sha256 | None = None
-    truncated: bool = False
-
-
-class Denial(Part):
-    """A tool call that the agent asked for and did not get."""
-
-    tool: str
-    tool_use_id: str
-    detail: str
-
-
-class TurnReport(Part):
-    """What one agent process left behind, before anybody judges it.
-
-    `ended` says how: `exited` (by itself), `timeout`, `cancelled`, `interrupted`
-    (the service was told to stop) or `not_started` (`note` says why).
-    `exit_code` is negative for a signal. `result_text` is at most 64 KiB.
-    """
-
-    ended: Literal["exited", "timeout", "cancelled", "interrupted", "not_started"]
-    exit_code: int | None
-    elapsed_ms: Count
-    has_result: bool
-    subtype: str | None = None
-    is_error: bool = False
-    num_turns: Count = 0
-    result_text: str = ""
-    has_structured_output: bool = False
-    deferred: bool = False
-    api_error_status: int | None = None
-    assistant_error: str | None = None
-    rate_limit_rejected: bool = False
-    errors: tuple[str, ...] = ()
-    terminal_reason: str | None = None
-    agent_version: str | None = None
-    model: str | None = None
-    usage: Usage = Usage()
-    cost_usd: Usd = 0.0
-    denials: tuple[Denial, ...] = ()
-    unknown_lines: Count = 0
-    unparsed_lines: Count = 0
-    stdout: Captured = Captured()
-    stderr: Captured = Captured()
-    note: str | None = None
+    inactivity_s: float = 0.0
 
 
 class TaskClaimed(Fact):
@@ -139,6 +78,25 @@ class TaskClaimed(Fact):
     process: ProcessIdentity
     cwd: str
     conditions: Conditions
+    executor: str = names.EXECUTOR
+
+
+class LeaseExtended(Fact):
+    """The attempt makes progress: its worker keeps it until then."""
+
+    TYPE: ClassVar[str] = names.LEASE_EXTENDED
+    attempt: int
+    lease_until: Microseconds
+
+
+class LeaseExpired(Fact):
+    """Whoever held the attempt was not heard of in time; it is taken from them."""
+
+    TYPE: ClassVar[str] = names.LEASE_EXPIRED
+    attempt: int
+    worker: str
+    process: ProcessIdentity
+    lease_until: Microseconds
 
 
 class StepStarted(Fact):
@@ -159,37 +117,6 @@ class StepFinished(Fact):
     note: str | None = None
 
 
-class TurnStarted(Fact):
-    """The agent is about to be started: this stands in the log before it lives."""
-
-    TYPE: ClassVar[str] = names.TURN_STARTED
-    attempt: int
-    turn_index: Count
-    session_id: str
-    executable: str
-    prompt_sha256: Sha256
-    tools: tuple[str, ...]
-
-
-class AgentStarted(Fact):
-    """The agent lives, and this is its process."""
-
-    TYPE: ClassVar[str] = names.AGENT_STARTED
-    attempt: int
-    turn_index: Count
-    process: ProcessIdentity
-
-
-class ToolUsed(Fact):
-    """`detail` is the call's telling argument (a path, a command), at most 500 characters."""
-
-    TYPE: ClassVar[str] = names.TOOL_USED
-    attempt: int
-    tool: str
-    tool_use_id: str
-    detail: str
-
-
 class FilesModified(Fact):
     """All that differs from the attempt's snapshot: found by comparing, never by belief.
 
@@ -201,22 +128,6 @@ class FilesModified(Fact):
     files: tuple[FileChange, ...]
 
 
-class PermissionDenied(Fact):
-    TYPE: ClassVar[str] = names.PERMISSION_DENIED
-    attempt: int
-    tool: str
-    tool_use_id: str
-    detail: str
-
-
-class TurnFinished(Fact):
-    TYPE: ClassVar[str] = names.TURN_FINISHED
-    attempt: int
-    turn_index: Count
-    session_id: str
-    report: TurnReport
-
-
 class TaskInterrupted(Fact):
     """Ends an attempt, not the task: it goes back to its place in the queue."""
 
@@ -225,12 +136,71 @@ class TaskInterrupted(Fact):
     reason: str
     agent_was_alive: bool = False
     worker_died: bool = False
+    agent_died: bool = False
+
+
+class CheckFinished(Fact):
+    """A check of the task file was run after the agent had ended. `passed` is exit code 0, in time.
+
+    `index` counts the task's criteria from 0; `exit_code` is negative for a signal.
+    """
+
+    TYPE: ClassVar[str] = names.CHECK_FINISHED
+    attempt: int
+    result: CheckResult
+
+
+class RetryScheduled(Fact):
+    """Ends an attempt, not the task: it is tried again at `wake_at`.
+
+    `retry` counts the retries for this class, from 1; `resume` says that the agent's session goes on.
+    """
+
+    TYPE: ClassVar[str] = names.RETRY_SCHEDULED
+    attempt: int
+    executor: str
+    error_class: ErrorClass
+    reason: str
+    sentence: str
+    retry: Count
+    delay_s: float = Field(ge=0)
+    wake_at: Microseconds
+    resume: bool
+
+
+class QuotaWaitStarted(Fact):
+    """Ends an attempt, not the task: the executor's quota is used up until `resets_at`.
+
+    Nothing of that executor is claimed before `wake_at`; then the agent's session goes on.
+    """
+
+    TYPE: ClassVar[str] = names.QUOTA_WAIT_STARTED
+    attempt: int
+    executor: str
+    resets_at: Microseconds
+    wake_at: Microseconds
+    sentence: str
+    resume: bool
+
+
+class StaleResultRejected(Fact):
+    """A worker whose attempt is no longer the task's wanted to write: nothing of it is taken.
+
+    `command` names what it wanted; `cost_usd` is what the rejected turn says it cost.
+    """
+
+    TYPE: ClassVar[str] = names.STALE_RESULT_REJECTED
+    attempt: int
+    current_attempt: int
+    command: str
+    cost_usd: Usd | None = None
 
 
 class End(Fact):
-    """What every end of a task says."""
+    """What every end of a task says. `executor` is None where no attempt was begun."""
 
     attempt: int
+    executor: str | None = None
     task_type: str
     agent: str
     priority: Priority
@@ -243,7 +213,7 @@ class TaskSucceeded(End):
 
     TYPE: ClassVar[str] = names.TASK_SUCCEEDED
     claimed: str
-    verified: Literal["passed", "failed", "unchecked"]
+    verified: Verified
     evidence: tuple[str, ...] = ()
 
 
@@ -253,6 +223,7 @@ class TaskFailed(End):
     reason: str
     sentence: str
     claimed: str = ""
+    verified: Verified = "unchecked"
     evidence: tuple[str, ...] = ()
     suggested_actions: tuple[str, ...] = ()
 
@@ -270,16 +241,11 @@ class ClaimTask(TaskCommand):
     lease_until: Microseconds
     process: ProcessIdentity
     cwd: str | None
+    executor: str = names.EXECUTOR
     allowed_root: str
     home: str
     windows: bool
     conditions: Conditions
-
-
-class AttemptCommand(TaskCommand):
-    """A command of the worker that holds `attempt`; of any other attempt it is stale."""
-
-    attempt: int
 
 
 class StartStep(AttemptCommand):
@@ -294,58 +260,29 @@ class FinishStep(AttemptCommand):
     note: str | None = None
 
 
-class StartTurn(AttemptCommand):
-    session_id: str
-    executable: str
-    prompt_sha256: Sha256
-    tools: tuple[str, ...]
-
-
-class NoteAgent(AttemptCommand):
-    process: ProcessIdentity
-
-
-class NoteTool(AttemptCommand):
-    tool: str
-    tool_use_id: str
-    detail: str
-
-
 class NoteFiles(AttemptCommand):
     files: tuple[FileChange, ...]
-
-
-class FinishTurn(AttemptCommand):
-    report: TurnReport
 
 
 class EndAttempt(AttemptCommand):
     """Judge what stands in the log and end the task accordingly."""
 
 
+class ExtendLease(AttemptCommand):
+    lease_until: Microseconds
+
+
+class NoteCheck(AttemptCommand):
+    result: CheckResult
+
+
 class InterruptAttempt(AttemptCommand):
-    """`worker_died` says that the worker failed while the service lived: that counts."""
+    """`worker_died` says that the worker failed while the service lived: that counts.
+
+    `lease_expired` says that whoever held the attempt may live still, but is not heard of.
+    """
 
     reason: str
     agent_was_alive: bool = False
     worker_died: bool = False
-
-
-_HALF_WORD = re.compile(r"""[^\s"'`=&:,;/?#(){}\[\]]+\Z""")
-
-
-def details_of(tool_input: Any, limit: int = 500) -> str:
-    """The telling argument of a tool call, cut to at most `limit` characters between two words."""
-    if isinstance(tool_input, dict):
-        for key in ("file_path", "notebook_path", "command", "pattern", "path", "url", "query", "prompt"):
-            if isinstance(tool_input.get(key), str):
-                return cut_between_words(str(tool_input[key]), limit)
-        return cut_between_words(", ".join(sorted(str(key) for key in tool_input)), limit)
-    return cut_between_words(str(tool_input), limit)
-
-
-def cut_between_words(text: str, limit: int) -> str:
-    """At most `limit` characters. A word is dropped whole: half a secret has no known form."""
-    if len(text) <= limit:
-        return text
-    return _HALF_WORD.sub("", text[: limit - 1]) + "…"
+    lease_expired: bool = False

@@ -12,6 +12,8 @@ TASK_ARCHIVED: Final = "task_archived"
 # an attempt
 TASK_CLAIMED: Final = "task_claimed"
 TASK_INTERRUPTED: Final = "task_interrupted"
+LEASE_EXTENDED: Final = "lease_extended"
+LEASE_EXPIRED: Final = "lease_expired"
 STEP_STARTED: Final = "step_started"
 STEP_FINISHED: Final = "step_finished"
 TURN_STARTED: Final = "turn_started"
@@ -20,12 +22,28 @@ TOOL_USED: Final = "tool_used"
 FILES_MODIFIED: Final = "files_modified"
 PERMISSION_DENIED: Final = "permission_denied"
 TURN_FINISHED: Final = "turn_finished"
+INACTIVITY_TIMEOUT: Final = "inactivity_timeout"
+CHECK_FINISHED: Final = "check_finished"
+RETRY_SCHEDULED: Final = "retry_scheduled"
+QUOTA_WAIT_STARTED: Final = "quota_wait_started"
+STALE_RESULT_REJECTED: Final = "stale_result_rejected"
 
 # the end of a task
 TASK_SUCCEEDED: Final = "task_succeeded"
 TASK_FAILED: Final = "task_failed"
 TASK_CANCELLED: Final = "task_cancelled"
 CANCEL_REQUESTED: Final = "cancel_requested"
+RETRY_REQUESTED: Final = "retry_requested"
+TASK_PAUSED: Final = "task_paused"
+TASK_RESUMED: Final = "task_resumed"
+
+# what holds tasks up together
+QUEUE_PAUSED: Final = "queue_paused"
+QUEUE_RESUMED: Final = "queue_resumed"
+CIRCUIT_OPENED: Final = "circuit_opened"
+CIRCUIT_CLOSED: Final = "circuit_closed"
+DAILY_BUDGET_REACHED: Final = "daily_budget_reached"
+DAILY_BUDGET_LIFTED: Final = "daily_budget_lifted"
 
 # files and notices
 ARTIFACT_WRITTEN: Final = "artifact_written"
@@ -66,6 +84,9 @@ STATUSES: Final = (
     "dropped",
 )
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "refused", "dropped"})
+
+EXECUTOR: Final = "claude"
+"""The executor of a task that names none."""
 
 SYSTEM: Final = "system"
 """The stream of what belongs to no task."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas import attempt, files, notice, service, task
+from schemas import attempt, executor, files, notice, service, task, turn
 from schemas.word import Fact
 
 FACTS: Mapping[str, type[Fact]] = MappingProxyType(
@@ -16,19 +16,35 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             task.TaskReleased,
             task.TaskArchived,
             task.CancelRequested,
+            task.RetryRequested,
+            task.TaskPaused,
+            task.TaskResumed,
             attempt.TaskClaimed,
             attempt.TaskInterrupted,
+            attempt.LeaseExtended,
+            attempt.LeaseExpired,
+            attempt.CheckFinished,
+            attempt.RetryScheduled,
+            attempt.QuotaWaitStarted,
+            attempt.StaleResultRejected,
             attempt.StepStarted,
             attempt.StepFinished,
-            attempt.TurnStarted,
-            attempt.AgentStarted,
-            attempt.ToolUsed,
+            turn.TurnStarted,
+            turn.AgentStarted,
+            turn.ToolUsed,
             attempt.FilesModified,
-            attempt.PermissionDenied,
-            attempt.TurnFinished,
+            turn.PermissionDenied,
+            turn.InactivityTimeout,
+            turn.TurnFinished,
             attempt.TaskSucceeded,
             attempt.TaskFailed,
             attempt.TaskCancelled,
+            executor.QueuePaused,
+            executor.QueueResumed,
+            executor.CircuitOpened,
+            executor.CircuitClosed,
+            executor.DailyBudgetReached,
+            executor.DailyBudgetLifted,
             files.ArtifactWritten,
             notice.NoticeQueued,
             notice.NoticeSent,

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from schemas import names
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 from schemas.word import Command, Count, Fact
 
 

@@ -88,6 +88,7 @@ class TaskQueued(Fact):
     not_before: Microseconds | None
     title: str
     task_type: TaskType
+    executor: str = names.EXECUTOR
 
 
 class TaskReleased(Fact):
@@ -111,6 +112,33 @@ class CancelRequested(Fact):
     """Somebody wants the running task to stop; its worker will end it."""
 
     TYPE: ClassVar[str] = names.CANCEL_REQUESTED
+    reason: str
+
+
+class RetryRequested(TaskQueued):
+    """Somebody wants the task done again, or at once; it gets a new place in the queue.
+
+    `was` is its status until now; `archived` is where its file lies by now.
+    """
+
+    TYPE: ClassVar[str] = names.RETRY_REQUESTED
+    attempt: int
+    was: str
+    reason: str
+    archived: str | None = None
+
+
+class TaskPaused(Fact):
+    """The task is not claimed until it is resumed; an agent at work is ended, its session kept."""
+
+    TYPE: ClassVar[str] = names.TASK_PAUSED
+    reason: str
+
+
+class TaskResumed(Fact):
+    """The task goes on from where it was paused."""
+
+    TYPE: ClassVar[str] = names.TASK_RESUMED
     reason: str
 
 
@@ -142,6 +170,18 @@ class ReleaseTask(TaskCommand):
 
 
 class CancelTask(TaskCommand):
+    reason: str
+
+
+class RetryTask(TaskCommand):
+    reason: str
+
+
+class PauseTask(TaskCommand):
+    reason: str
+
+
+class ResumeTask(TaskCommand):
     reason: str
 
 

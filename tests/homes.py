@@ -19,25 +19,20 @@ from projections.summary import summary
 from projections.views import Views
 from schemas import names
 from schemas.attempt import (
-    Captured,
     Conditions,
     FileChange,
     FilesModified,
     Phase,
-    ProcessIdentity,
     StepFinished,
     TaskClaimed,
     TaskFailed,
     TaskSucceeded,
-    ToolUsed,
-    TurnFinished,
-    TurnReport,
-    TurnStarted,
-    Usage,
 )
 from schemas.files import ArtifactWritten
+from schemas.process import ProcessIdentity
 from schemas.service import HomeCreated, OrchestratorStarted, OrchestratorStopped
 from schemas.task import Priority, TaskArchived, TaskQueued, TaskReceived, TaskRefused, TaskSpec
+from schemas.turn import Captured, ToolUsed, TurnFinished, TurnReport, TurnStarted, Usage
 from schemas.word import Fact
 
 START = 1_767_323_045_000_000

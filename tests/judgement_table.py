@@ -272,9 +272,7 @@ PROCESS = (
         "ZSIGINT",
         "the agent gets a SIGINT while it works (with code 0, and not always with a last line)",
         (
-            failed(
-                "fatal", "error_during_execution", "the agent was interrupted before it was done."
-            ),
+            failed("fatal", "error_during_execution", "the agent was interrupted before it was done."),
             failed("fatal", "no_result", "the agent ended well but never printed a result."),
         ),
         (Reply("I begin", silence="midway"),),

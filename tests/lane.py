@@ -23,7 +23,8 @@ from handlers.outcome import Verdict, judge
 from handlers.ports import AgentOrder
 from handlers.stream import StreamState, hear, report
 from handlers.tools import granted, offered
-from schemas.attempt import ProcessIdentity, TurnReport
+from schemas.process import ProcessIdentity
+from schemas.turn import TurnReport
 from tests.model_api import ModelApi
 from tools.claude_lane import RECIPE, Cli, Lane, LaneMissing, Recipe, ensure, lane_folder
 

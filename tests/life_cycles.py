@@ -7,13 +7,9 @@ from eventstore.event import ANY, Event, Place
 from eventstore.log import Log
 from schemas import names
 from schemas.attempt import (
-    AgentStarted,
-    Captured,
     Conditions,
     FileChange,
     FilesModified,
-    PermissionDenied,
-    ProcessIdentity,
     StepFinished,
     StepStarted,
     TaskCancelled,
@@ -21,13 +17,9 @@ from schemas.attempt import (
     TaskFailed,
     TaskInterrupted,
     TaskSucceeded,
-    ToolUsed,
-    TurnFinished,
-    TurnReport,
-    TurnStarted,
-    Usage,
 )
 from schemas.files import ArtifactWritten
+from schemas.process import ProcessIdentity
 from schemas.service import SecretRedacted
 from schemas.task import (
     CancelRequested,
@@ -37,6 +29,16 @@ from schemas.task import (
     TaskRefused,
     TaskReleased,
     TaskSpec,
+)
+from schemas.turn import (
+    AgentStarted,
+    Captured,
+    PermissionDenied,
+    ToolUsed,
+    TurnFinished,
+    TurnReport,
+    TurnStarted,
+    Usage,
 )
 from schemas.word import Fact
 

@@ -10,30 +10,21 @@ from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
 from schemas import names
 from schemas.attempt import (
-    AgentStarted,
-    Captured,
     ClaimTask,
     Conditions,
     FinishStep,
-    FinishTurn,
     InterruptAttempt,
-    NoteAgent,
     NoteFiles,
-    NoteTool,
-    ProcessIdentity,
     StartStep,
-    StartTurn,
     StepFinished,
     TaskCancelled,
     TaskClaimed,
     TaskFailed,
     TaskInterrupted,
     TaskSucceeded,
-    TurnFinished,
-    TurnReport,
-    TurnStarted,
 )
 from schemas.files import RecordArtifact
+from schemas.process import ProcessIdentity
 from schemas.task import (
     CancelRequested,
     CancelTask,
@@ -44,6 +35,17 @@ from schemas.task import (
     TaskReceived,
     TaskReleased,
     TaskSpec,
+)
+from schemas.turn import (
+    AgentStarted,
+    Captured,
+    FinishTurn,
+    NoteAgent,
+    NoteTool,
+    StartTurn,
+    TurnFinished,
+    TurnReport,
+    TurnStarted,
 )
 from schemas.word import Command, Fact
 

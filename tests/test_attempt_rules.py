@@ -6,20 +6,9 @@ import pytest
 
 from handlers.attempt import ATTEMPT, WORKER_DEATHS, AttemptState
 from handlers.decider import Refused
-from schemas.attempt import (
-    AttemptCommand,
-    ClaimTask,
-    EndAttempt,
-    FinishStep,
-    FinishTurn,
-    InterruptAttempt,
-    NoteAgent,
-    NoteFiles,
-    NoteTool,
-    StartStep,
-    StartTurn,
-)
+from schemas.attempt import ClaimTask, EndAttempt, FinishStep, InterruptAttempt, NoteFiles, StartStep
 from schemas.task import CancelRequested, CancelTask, TaskCommand
+from schemas.turn import AttemptCommand, FinishTurn, NoteAgent, NoteTool, StartTurn
 from schemas.word import Fact
 from tests.rule_bench import (
     AGENT,

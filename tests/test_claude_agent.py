@@ -19,7 +19,7 @@ from adapters.claude_agent import CannotStart, ClaudeAgent, command
 from adapters.process_tree import ProcessTrees, alive, identity_of
 from handlers.agent_call import SESSION_VARIABLE, UNLESS_SAID
 from handlers.ports import AgentEnd, AgentOrder
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 
 plays = pytest.mark.skipif(sys.platform == "win32", reason="the played agents begin with a #! line")
 
@@ -206,7 +206,7 @@ def test_broken_text_and_half_a_line_are_borne(tmp_path: Path) -> None:
     stage = Stage(
         tmp_path,
         "out = sys.stdout.buffer\n"
-        "out.write(b'{\"type\":\"a\\xff\"}\\n\\xff\\xfe\\n[1]\\n{\"type\":\"b\"}\\r\\n{\"type\":\"resu')\nout.flush()",
+        'out.write(b\'{"type":"a\\xff"}\\n\\xff\\xfe\\n[1]\\n{"type":"b"}\\r\\n{"type":"resu\')\nout.flush()',
     )
     end = stage.play()
     assert stage.heard == [{"type": "a\ufffd"}, {"type": "b"}]
@@ -254,7 +254,7 @@ def test_what_is_said_on_being_told_to_stop_is_still_heard(tmp_path: Path) -> No
     stage = Stage(
         tmp_path,
         # Written past the buffer: the signal may come while `say` still holds it.
-        "def leave(*_): os.write(1, b'{\"type\": \"goodbye\"}\\n'); os._exit(143)\n"
+        'def leave(*_): os.write(1, b\'{"type": "goodbye"}\\n\'); os._exit(143)\n'
         "signal.signal(signal.SIGTERM, leave); say(type='ready'); time.sleep(600)",
         grace_s=20.0,
     )

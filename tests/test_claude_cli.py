@@ -22,7 +22,7 @@ from tests.rule_bench import spec
 from tools import write_judgements
 from tools.claude_lane import Cli
 
-pytestmark = pytest.mark.timeout(400)    # the first test that needs the lane may have to install it
+pytestmark = pytest.mark.timeout(400)  # the first test that needs the lane may have to install it
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGGED_IN = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "dummy-token-of-the-lane"}

@@ -22,7 +22,7 @@ from tests.lane import both, environment
 from tests.model_api import Call, ModelApi, Reply
 from tools.claude_lane import Cli
 
-pytestmark = pytest.mark.timeout(400)    # the first test that needs the lane may have to install it
+pytestmark = pytest.mark.timeout(400)  # the first test that needs the lane may have to install it
 
 SECRET = "ZSECRETOFTHEHOME"
 HARMLESS = "ZSECRETLESS"

@@ -26,7 +26,7 @@ from tests.lane import KEY, Place, both, environment, play
 from tests.model_api import Call, ModelApi, Reply
 from tools.claude_lane import Cli
 
-pytestmark = pytest.mark.timeout(400)    # the first test that needs the lane may have to install it
+pytestmark = pytest.mark.timeout(400)  # the first test that needs the lane may have to install it
 
 TOKEN = "ZHOSTILE"
 RUN_WITHOUT_OUR_FLAGS = frozenset(
@@ -145,7 +145,7 @@ def test_without_our_flags_the_same_repository_runs_and_is_read(tmp_path: Path) 
             said = "\n".join(request.text for request in other.requests)
             assert [word for word in READ_WITHOUT_OUR_FLAGS if word not in said] == []
             assert other.requests[0].headers["authorization"] == f"Bearer {KEY_OF_THE_HELPER}"
-            assert other.requests[0].headers["x-api-key"] == KEY    # our key, at a stranger's door
+            assert other.requests[0].headers["x-api-key"] == KEY  # our key, at a stranger's door
             assert other.requests[0].headers["x-canary"] == "local"
             assert scene.outside.exists()
 

@@ -129,9 +129,7 @@ def test_the_lock_names_versions_and_hashes_and_no_address() -> None:
     assert "registry=" not in (RECIPE / ".npmrc").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("value", "ending"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)]
-)
+@pytest.mark.parametrize(("value", "ending"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
 def test_a_missing_lane_is_skipped_here_and_fails_in_ci(
     value: str, ending: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,8 @@ def test_the_newest_ids_that_fit_are_offered_and_no_more_than_200() -> None:
     found = answer(["show"], "", lambda _: many).found
     assert [one.text for one in found] == [one.task_id for one in many[:MOST_IDS]]
     assert [one.text for one in answer(["show"], "task-99", lambda _: many).found] == [
-        "task-99", *(f"task-99{digit}" for digit in range(10))
+        "task-99",
+        *(f"task-99{digit}" for digit in range(10)),
     ]
 
 

@@ -15,10 +15,11 @@ from handlers.decider import Refused
 from handlers.deciders import DECIDERS
 from handlers.dispatch import TRIES, AsyncDispatch, Dispatch
 from handlers.task import TASK
-from schemas.attempt import ClaimTask, InterruptAttempt, NoteTool, StartStep
+from schemas.attempt import ClaimTask, InterruptAttempt, StartStep
 from schemas.files import RecordArtifact
 from schemas.service import CreateHome, NoteStop
 from schemas.task import CancelTask, QueueTask, ReceiveTask, RecordArchived, RefuseTask
+from schemas.turn import NoteTool
 from schemas.word import Command
 from tests.rule_bench import OWN, RUNNING, SHA, STATUSES, STREAM, TURNING, Bench, queued, received
 

@@ -14,7 +14,9 @@ from adapters.supervisor import Supervisor
 from eventstore.event import Recorded
 from handlers.ports import AgentEnd, AgentOrder
 from schemas import names
-from schemas.attempt import Captured, FileChange, ProcessIdentity
+from schemas.attempt import FileChange
+from schemas.process import ProcessIdentity
+from schemas.turn import Captured
 from tests.test_simulation import task
 from tests.world import FakeTree, World, crew_of, serve
 

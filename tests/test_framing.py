@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.framing import TEXT_LIMIT, Ends, LineFramer
-from schemas.attempt import Captured
+from schemas.turn import Captured
 
 
 @given(st.binary(max_size=60), st.integers(1, 8), st.integers(1, 7))

@@ -133,7 +133,7 @@ def test_a_reading_verb_that_loads_pydantic_by_another_module_is_seen(copy: Path
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("platform", "places"),
-    [("linux", ()), ("win32", (*tidy.PACKAGES, "tools"))],    # some tests are for POSIX alone
+    [("linux", ()), ("win32", (*tidy.PACKAGES, "tools"))],  # some tests are for POSIX alone
 )
 def test_types_hold_on_each_system(platform: str, places: tuple[str, ...]) -> None:
     told = run("-m", "mypy", "--platform", platform, "--cache-dir", f".mypy_cache/{platform}", *places)

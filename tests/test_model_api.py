@@ -95,4 +95,4 @@ def test_silence_lasts_until_the_end_and_holds_nobody_up() -> None:
         assert not api.wait_silent("ZB", timeout_s=0)
     asking.join(30)
     assert (asking.is_alive(), len(ends)) == (False, 1)
-    assert threading.active_count() <= before + 1    # a daemon may still be closing its connection
+    assert threading.active_count() <= before + 1  # a daemon may still be closing its connection

@@ -11,7 +11,8 @@ from handlers.outcome import CLAIM_LIMIT, judge
 from handlers.ports import AgentEnd
 from handlers.stream import StreamState, hear, parse_line
 from handlers.stream import report as report_of
-from schemas.attempt import Captured, ErrorClass, TurnReport
+from schemas.attempt import ErrorClass
+from schemas.turn import Captured, TurnReport
 from tests.rule_bench import report, stderr
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -13,7 +13,7 @@ import trio
 
 from adapters.process_tree import Child, ProcessTrees, alive, identity_of
 from handlers.agent_call import SESSION_VARIABLE
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 
 SLEEPER = "import time; time.sleep(600)"
 # Starts one child in its own session, writes both pids, and waits.

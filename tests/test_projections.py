@@ -17,9 +17,10 @@ from projections.projection import Row
 from projections.stored_form import decode, encode
 from projections.view_rows import fold_at
 from schemas import names
-from schemas.attempt import AgentStarted, FileChange, TaskInterrupted
+from schemas.attempt import FileChange, TaskInterrupted
 from schemas.service import SecretRedacted
 from schemas.task import CancelRequested, TaskReleased
+from schemas.turn import AgentStarted
 from tests.life_cycles import (
     PROCESS,
     Grown,

@@ -18,7 +18,7 @@ from handlers.path_policy import OWN_FOLDERS
 from handlers.ports import AgentEnd, AgentOrder
 from handlers.stream import StreamState, report
 from schemas import names
-from schemas.attempt import ProcessIdentity
+from schemas.process import ProcessIdentity
 from tests.rows import Drained, Row, check, drain, ground
 from tests.service import events, evt
 

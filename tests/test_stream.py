@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handlers.framing import TEXT_LIMIT
 from handlers.ports import AgentEnd
 from handlers.stream import StreamState, ToolCall, hear, parse_line, report, tools_used
-from schemas.attempt import Captured, Denial, TurnReport, Usage
+from schemas.turn import Captured, Denial, TurnReport, Usage
 
 SAMPLES = Path(__file__).parent / "samples"
 OLD = {"agent_version": "2.1.197", "model": "claude-opus-4-8[1m]"}

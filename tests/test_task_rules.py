@@ -12,19 +12,7 @@ from handlers.attempt import ATTEMPT
 from handlers.decider import Refused
 from handlers.task import TASK, TaskState
 from schemas import names
-from schemas.attempt import (
-    AttemptCommand,
-    ClaimTask,
-    EndAttempt,
-    FinishStep,
-    FinishTurn,
-    InterruptAttempt,
-    NoteAgent,
-    NoteFiles,
-    NoteTool,
-    StartStep,
-    StartTurn,
-)
+from schemas.attempt import ClaimTask, EndAttempt, FinishStep, InterruptAttempt, NoteFiles, StartStep
 from schemas.files import RecordArtifact
 from schemas.task import (
     CancelRequested,
@@ -35,6 +23,7 @@ from schemas.task import (
     ReleaseTask,
     TaskCommand,
 )
+from schemas.turn import AttemptCommand, FinishTurn, NoteAgent, NoteTool, StartTurn
 from schemas.word import Fact
 from tests.rule_bench import (
     CANCELLING,

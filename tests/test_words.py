@@ -18,10 +18,11 @@ from eventstore.log import Unrecordable
 from eventstore.memory_log import MemoryLog
 from handlers.deciders import DECIDERS
 from schemas import names
-from schemas.attempt import AttemptCommand, End
+from schemas.attempt import End
 from schemas.registry import FACTS
 from schemas.service import SystemCommand
 from schemas.task import TaskCommand
+from schemas.turn import AttemptCommand
 from schemas.word import Command, Fact, Part
 from tests.rule_bench import STREAM, Bench, received
 

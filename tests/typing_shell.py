@@ -53,7 +53,7 @@ class TypingShell:
             stderr=theirs,
         )
         os.close(theirs)
-        self._first = first.replace(READY, "rea''dy> ")    # what is typed is shown too
+        self._first = first.replace(READY, "rea''dy> ")  # what is typed is shown too
 
     def __enter__(self) -> Self:
         try:

@@ -33,7 +33,9 @@ from handlers.intake import Ground
 from handlers.ports import AgentEnd, AgentOrder, Dropped
 from projections.all_views import ALL
 from projections.live import LiveViews
-from schemas.attempt import Captured, Conditions, FileChange, ProcessIdentity
+from schemas.attempt import Conditions, FileChange
+from schemas.process import ProcessIdentity
+from schemas.turn import Captured
 
 EPOCH = 1_790_000_000_000_000
 HOME, ROOT = "/home", "/srv"

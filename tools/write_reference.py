@@ -12,7 +12,7 @@ from handlers import agent_call
 from handlers.outcome import FOLDER, judge
 from handlers.path_policy import OWN_FOLDERS
 from handlers.tools import BY_TYPE, granted
-from schemas.attempt import Denial, TurnReport
+from schemas.turn import Denial, TurnReport
 from tools import reference_cli, reference_words
 
 MADE = "<!-- Made by tools/write_reference.py. Change the code that it is made from. -->\n\n"
