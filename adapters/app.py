@@ -6,7 +6,9 @@ import trio
 
 from adapters.archiver import Archiver
 from adapters.artifact_writer import ArtifactWriter
+from adapters.attempt import Fenced, Workshop
 from adapters.blob_store import BlobStore
+from adapters.check_runner import CheckRunner
 from adapters.claims import Claims
 from adapters.claude_agent import ClaudeAgent
 from adapters.config.settings import Settings
@@ -15,6 +17,7 @@ from adapters.folders import Folders
 from adapters.home import Home
 from adapters.intake import Intake
 from adapters.keeper import Keeper
+from adapters.leases import Leases
 from adapters.output_files import OutputFiles
 from adapters.policy_runner import PolicyRunner
 from adapters.process_tree import ProcessTrees
@@ -29,7 +32,7 @@ from adapters.timers import Timers
 from adapters.version import installed_version
 from adapters.watchdog_inbox import WatchdogInbox
 from adapters.work_tree import WorkTrees
-from adapters.worker import Worker, Workshop
+from adapters.worker import Worker
 from eventstore.event import Recorded
 from eventstore.mirror import MirrorAhead
 from handlers.deciders import DECIDERS
@@ -41,7 +44,10 @@ from projections.live import LiveViews
 from projections.view_rows import ViewRows
 from schemas.attempt import Conditions
 
-LIVE = ("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox", "artifacts")
+LIVE = (
+    *("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox", "artifacts"),
+    *("executors", "metrics"),
+)
 """The views that automations drain: kept in memory, brought up from what is stored."""
 
 Listener = Callable[[Sequence[Recorded]], None]
@@ -109,6 +115,7 @@ class Service:
 
     async def run(self, drain_wait_s: float | None) -> str:
         """Serve until told to stop, or until drained; the reason of the end. Only for the owner."""
+        self._processes.adopt_orphans()
         for name in ("results", "summaries", "blobs"):
             await trio.to_thread.run_sync(sweep, self._home.root / name)
         if await self._folders.executable(self._settings.claude_executable) is None:
@@ -145,20 +152,25 @@ class Service:
             skip_permissions=self._settings.skip_permissions,
             workers=self._workers,
             watcher_running=self.inbox.watching,
+            inactivity_s=self._settings.inactivity_s,
+            max_budget_usd=self._settings.max_budget_usd,
         )
-        claims = Claims(feed, dispatch, stamp, self._folders, self._processes, ground, conditions)
+        budget = self._settings.daily_budget_usd
+        claims = Claims(feed, dispatch, stamp, self._folders, self._processes, ground, conditions, budget)
+        reconcile = Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs)
         shop = Workshop(
             feed=feed,
             dispatch=dispatch,
             stamp=stamp,
             claims=claims,
             agent=agent,
+            checks=self._checks(),
             tree=self._tree,
             blobs=self._blobs,
             folders=self._folders,
             denied=_denied(self._home),
             max_turns=self._settings.max_turns,
-            max_budget_usd=self._settings.max_budget_usd,
+            inactivity_s=self._settings.inactivity_s,
         )
         return Crew(
             feed=feed,
@@ -166,25 +178,30 @@ class Service:
             dispatch=dispatch,
             stamp=stamp,
             processes=self._processes,
-            reconcile=Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs),
+            reconcile=reconcile,
+            leases=Leases(feed, reconcile),
             claims=claims,
-            intake=Intake(
-                feed, self.inbox, self._folders, ground, dispatch, stamp, self._storage.redact
-            ),
+            intake=Intake(feed, self.inbox, self._folders, ground, dispatch, stamp, self._storage.redact),
             policies=PolicyRunner(feed, dispatch, stamp),
             timers=Timers(feed, stamp),
             artifacts=ArtifactWriter(feed, self._log, OutputFiles(self._home.root), dispatch, stamp),
             archiver=Archiver(feed, self.inbox, dispatch, stamp),
             keeper=Keeper(feed, self._storage.records, dispatch, stamp),
             workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
-            fatal=(LogFailed, MirrorAhead),
+            fatal=(LogFailed, MirrorAhead, Fenced),
             version=installed_version(),
+        )
+
+    def _checks(self) -> CheckRunner:
+        return CheckRunner(
+            self._processes, self._environ, self._settings.env_allow, self._blobs, self._storage.redact
         )
 
     async def settle(self) -> None:
         """For a verb that owns the home for a moment: what it decided is carried out, nothing is claimed."""
         crew = await self._crew()
-        await crew.reconcile.close_open_claims()
+        await crew.feed.advance()
+        await crew.reconcile.close_foreign()
         await crew.policies.drain()
         await crew.artifacts.drain()
         await crew.archiver.drain()

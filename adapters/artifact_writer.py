@@ -1,7 +1,10 @@
 """Write artifact, summary and index of every task that asks for it, and record the receipt."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from adapters.feed import Feed
@@ -14,6 +17,16 @@ from schemas.files import RecordArtifact
 from schemas.names import task_stream
 
 INDEX = "results/index.json"
+AT_ONCE = 100
+"""So many artifacts at most before their receipts: a crash makes no more to be written again."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A task whose files have been written, and what is to be said of that."""
+
+    key: str
+    receipt: RecordArtifact
 
 
 class ArtifactWriter:
@@ -30,10 +43,21 @@ class ArtifactWriter:
         await keep_drained(self._feed, self.drain)
 
     async def drain(self) -> None:
-        """Write what the to-do list names now."""
-        await each(list(self._feed.live.rows("to_write").items()), self._write)
+        """Write what the to-do list names now; the index once for many.
 
-    async def _write(self, item: tuple[str, Mapping[str, Any]]) -> None:
+        The index comes before the receipts: a crash leaves work to do again, never an index
+        that lacks what a receipt tells of.
+        """
+        tasks = iter(self._feed.live.rows("to_write").items())
+        while some := list(islice(tasks, AT_ONCE)):
+            written: list[Written] = []
+            try:
+                await each(some, partial(self._write, written))
+            finally:
+                if written:
+                    await self._tell(written)
+
+    async def _write(self, written: list[Written], item: tuple[str, Mapping[str, Any]]) -> None:
         key, upto = item[0], int(item[1]["upto"])
         events = [
             event
@@ -46,18 +70,30 @@ class ArtifactWriter:
         path, summary_path = f"results/{task_id}.json", f"summaries/{task_id}_summary.txt"
         await self._outputs.write(path, artifact)
         await self._outputs.write(summary_path, text)
-        written = {**self._feed.live.rows("artifacts"), key: {"task_id": task_id, "path": path}}
-        await self._outputs.write(INDEX, index(written))
-        await self._dispatch(
-            RecordArtifact(
-                **self._stamp("service", causation_id=events[-1].id, key=f"{events[-1].id}:artifact"),
-                task_id=task_id,
-                path=path,
-                sha256=hashlib.sha256(artifact).hexdigest(),
-                summary_path=summary_path,
-                summary_sha256=hashlib.sha256(text).hexdigest(),
-                upto=upto,
+        cause = events[-1].id
+        written.append(
+            Written(
+                key,
+                RecordArtifact(
+                    **self._stamp("service", causation_id=cause, key=f"{cause}:artifact"),
+                    task_id=task_id,
+                    path=path,
+                    sha256=hashlib.sha256(artifact).hexdigest(),
+                    summary_path=summary_path,
+                    summary_sha256=hashlib.sha256(text).hexdigest(),
+                    upto=upto,
+                ),
             )
         )
-        # The index of the next one names this one too: its receipt must be seen first.
+
+    async def _tell(self, written: Sequence[Written]) -> None:
+        rows = self._feed.live.rows("artifacts")
+        known = dict(rows)
+        for one in written:
+            known[one.key] = {"task_id": one.receipt.task_id, "path": one.receipt.path}
+        if any(rows.get(one.key, {}).get("path") != one.receipt.path for one in written):
+            await self._outputs.write(INDEX, index(known))
+        for one in written:
+            await self._dispatch(one.receipt)
+        # The index of the next ones names these too: their receipts must be seen first.
         await self._feed.advance()

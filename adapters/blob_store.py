@@ -9,14 +9,14 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import trio
 
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink
 
 BATCH: Final = 64 * 1024
-"""Bytes that are gathered before a thread is asked to write them."""
+"""Bytes that are gathered before a thread is asked to take them, and packed ones before they are written."""
 
 PIECE: Final = 1024 * 1024
 """Characters that are redacted at once."""
@@ -49,6 +49,7 @@ class BlobStore:
     def __init__(self, root: Path, redact: Callable[[str], str]) -> None:
         self._root = root
         self._redact = redact
+        self._lasting: set[str] = set()
 
     async def put(self, content: bytes) -> str:
         """Redact, keep, and return the SHA-256 (hex) of the redacted bytes. Raises OSError."""
@@ -59,11 +60,11 @@ class BlobStore:
         return await trio.to_thread.run_sync(read_blob, self._root, sha256)
 
     async def writer(self) -> "BlobWriter":
-        """Begin a blob that arrives piece by piece. Raises OSError."""
-        return BlobWriter(await trio.to_thread.run_sync(_Keeping, self._root, self._redact))
+        """Begin a blob that arrives piece by piece; nothing is written yet."""
+        return BlobWriter(_Keeping(self._root, self._redact, self._lasting))
 
     def _put(self, content: bytes) -> str:
-        keeping = _Keeping(self._root, self._redact)
+        keeping = _Keeping(self._root, self._redact, self._lasting)
         try:
             for start in range(0, len(content), PIECE):
                 keeping.feed(content[start : start + PIECE])
@@ -112,45 +113,66 @@ class BlobWriter:
 
 
 class _Keeping:
-    """A blob on its way to the disk: redacted, hashed, compressed, then named."""
+    """A blob on its way to the disk: redacted, hashed, compressed, then named.
 
-    def __init__(self, root: Path, redact: Callable[[str], str]) -> None:
+    A small one is gathered in memory, and one that is there already is not written again.
+    `lasting` are the folders whose names are known to be durable.
+    """
+
+    def __init__(self, root: Path, redact: Callable[[str], str], lasting: set[str]) -> None:
         self._folder = root / "sha256"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = temporary_beside(self._folder / "blob")
-        self._file = self._temporary.open("xb")
+        self._lasting = lasting
         self._redacted = _RedactedStream(redact)
         self._hash = hashlib.sha256()
         self._packer = zlib.compressobj(wbits=GZIP_FORMAT)
+        self._packed = bytearray()
+        self._temporary: Path | None = None
+        self._file: BinaryIO | None = None
 
     def feed(self, data: bytes) -> None:
-        self._write(self._redacted.feed(data))
+        self._take(self._redacted.feed(data))
 
     def finish(self) -> str:
-        self._write(self._redacted.finish())
-        self._file.write(self._packer.flush())
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        self._take(self._redacted.finish())
+        self._packed += self._packer.flush()
         name = self._hash.hexdigest()
         place = self._folder / name[:2] / f"{name}.gz"
         if place.exists():
-            unlink(self._temporary)
+            self.discard()
             return name
+        file, temporary = self._write()
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         place.parent.mkdir(exist_ok=True)
-        replace(self._temporary, place)
+        replace(temporary, place)
         sync_folder(place.parent)
-        sync_folder(self._folder)
+        if name[:2] not in self._lasting:
+            sync_folder(self._folder)
+            self._lasting.add(name[:2])
         return name
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):  # what could not be flushed is thrown away anyhow
-            self._file.close()
-        unlink(self._temporary)
+        if self._file is not None and self._temporary is not None:
+            with contextlib.suppress(OSError):  # what could not be flushed is thrown away anyhow
+                self._file.close()
+            unlink(self._temporary)
 
-    def _write(self, clean: bytes) -> None:
+    def _take(self, clean: bytes) -> None:
         self._hash.update(clean)
-        self._file.write(self._packer.compress(clean))
+        self._packed += self._packer.compress(clean)
+        if len(self._packed) >= BATCH:
+            self._write()
+
+    def _write(self) -> tuple[BinaryIO, Path]:
+        """Bring what is packed to the disk, into a file that bears no name yet."""
+        if self._file is None or self._temporary is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._temporary = temporary_beside(self._folder / "blob")
+            self._file = self._temporary.open("xb")
+        self._file.write(self._packed)
+        self._packed.clear()
+        return self._file, self._temporary
 
 
 class _RedactedStream:

@@ -1,22 +1,25 @@
 """Who works on what: one claim at a time, decided by the owner of the home alone."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import trio
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
-from handlers.attempt import ATTEMPT, AttemptState
+from handlers.attempt import ATTEMPT
+from handlers.attempt_state import AttemptState
 from handlers.decider import Refused
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
 from handlers.ports import Folders, Processes
-from handlers.scheduling import choose
+from handlers.scheduling import EVERY, choose
 from schemas.attempt import ClaimTask, Conditions
-from schemas.names import task_stream
+from schemas.executor import NoteDailyBudget
+from schemas.names import EXECUTOR, task_stream
 
 LEASE_MARGIN_S = 60.0
-"""A lease outlasts the attempt's own time limit by this much."""
+"""A lease outlasts the longest silence that an attempt may keep by this much."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Claim:
     attempt: int
     cwd: str
     timeout_s: float
+    lease_s: float
+    lease_until: int
     state: AttemptState
 
 
@@ -40,6 +45,7 @@ class Claims:
         processes: Processes,
         ground: Ground,
         conditions: Conditions,
+        daily_budget_usd: float | None = None,
     ) -> None:
         self._feed = feed
         self._dispatch = dispatch
@@ -48,6 +54,7 @@ class Claims:
         self._processes = processes
         self._ground = ground
         self._conditions = conditions
+        self._daily_budget_usd = daily_budget_usd
         self._one_at_a_time = trio.Lock()
         self.closed = False
 
@@ -56,32 +63,62 @@ class Claims:
         while True:
             async with self._one_at_a_time:
                 position = await self._feed.advance()
-                rows = self._feed.live.rows("queue").values()
-                row = None if self.closed else choose(rows, self._stamp.clock.now())
-                if row is not None:
-                    claim = await self._claim(str(row["task_id"]), str(row["cwd"]), worker)
+                live = self._feed.live
+                rows, executors = live.rows("queue").values(), live.rows("executors")
+                row = None if self.closed else choose(rows, self._stamp.clock.now(), executors)
+                if row is not None and not await self._day_is_spent():
+                    claim = await self._claim(
+                        str(row["task_id"]), str(row["cwd"]), str(row["executor"]), worker
+                    )
                     if claim is not None:
                         return claim
                     continue
             await self._feed.moved(position)
 
-    async def _claim(self, task_id: str, wanted: str, worker: str) -> Claim | None:
+    async def _day_is_spent(self) -> bool:
+        """Whether today (UTC) has cost what a day may cost; a change of that is an event."""
+        live, clock = self._feed.live, self._stamp.clock
+        today = datetime.fromtimestamp(clock.now() / 1_000_000, UTC)
+        day = today.date().isoformat()
+        spent = (live.row("metrics", f"day:{day}") or {}).get("cost_micro_usd_sum", 0) / 1_000_000
+        reached = self._daily_budget_usd is not None and spent >= self._daily_budget_usd
+        said = live.row("executors", EVERY)
+        if reached != (said is not None and said["why"] == "daily_budget" and said["day"] == day):
+            midnight = datetime(today.year, today.month, today.day, tzinfo=UTC) + timedelta(days=1)
+            await self._dispatch(
+                NoteDailyBudget(
+                    **self._stamp("service"),
+                    executor=EXECUTOR,
+                    day=day,
+                    spent_usd=spent,
+                    budget_usd=self._daily_budget_usd,
+                    wake_at=int(midnight.timestamp() * 1_000_000),
+                )
+            )
+            await self._feed.advance()
+        return reached
+
+    async def _claim(self, task_id: str, wanted: str, executor: str, worker: str) -> Claim | None:
         before, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         spec = before.spec or {}
         timeout_s = float(spec.get("timeout_sec") or self._conditions.timeout_s)
+        lease_s = (self._conditions.inactivity_s or timeout_s) + LEASE_MARGIN_S
         cwd = await self._folders.real(wanted)
         stamp = self._stamp(f"worker:{worker}")
+        lease_until = stamp["time"] + int(lease_s * 1_000_000)
+        cap = spec.get("max_budget_usd") or self._conditions.max_budget_usd
         command = ClaimTask(
             **stamp,
             task_id=task_id,
             worker=worker,
-            lease_until=stamp["time"] + int((timeout_s + LEASE_MARGIN_S) * 1_000_000),
+            lease_until=lease_until,
+            executor=executor,
             process=self._processes.own(),
             cwd=cwd,
             allowed_root=self._ground.allowed_root,
             home=self._ground.home,
             windows=self._ground.windows,
-            conditions=self._conditions,
+            conditions=self._conditions.model_copy(update={"max_budget_usd": cap}),
         )
         try:
             await self._dispatch(command)
@@ -93,4 +130,4 @@ class Claims:
         state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         if not state.open:
             return None
-        return Claim(task_id, state.attempt, cwd or wanted, timeout_s, state)
+        return Claim(task_id, state.attempt, cwd or wanted, timeout_s, lease_s, lease_until, state)

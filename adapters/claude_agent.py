@@ -1,6 +1,5 @@
 """The Claude Code CLI as a child process: how it is called, fed, listened to and ended."""
 
-import re
 import shutil
 import sys
 import tempfile
@@ -8,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PureWindowsPath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import trio
 
+from adapters.claude_program import CannotStart, command
 from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import arguments, turn_environment
 from handlers.framing import Ends, Line, LineFramer
@@ -27,12 +27,11 @@ _CHUNK = 64 * 1024
 # open, we listen on for this long after each word of his, and in all.
 _SILENCE_S = 2.0
 _LISTEN_ON_S = 30.0
+# Before a silence is believed we look once more: we may have slept ourselves while it spoke.
+_SECOND_LOOK_S = 1.0
 
-_SHIM_TARGET = re.compile(r'"%(?:~dp0|dp0%)\\?([^"%]+\.(?:[cm]?js|exe))"', re.IGNORECASE)
 
-
-class CannotStart(Exception):
-    """The agent's program cannot be started; the message is a sentence for a person."""
+_Ending = Literal["exited", "lingering", "timeout", "inactivity"]
 
 
 class BlobWriter(Protocol):
@@ -45,45 +44,6 @@ class BlobWriter(Protocol):
 
 class BlobSink(Protocol):
     async def writer(self) -> BlobWriter: ...
-
-
-def command(executable: str, search_path: str, separator: str) -> list[str]:
-    """The words that start a program: its full path, or for a Windows shim what it would start.
-
-    A bare name is sought on the search path alone, never in a current directory. Reads
-    the disk. Raises CannotStart.
-    """
-    found = _found(executable, search_path.split(separator))
-    if found is None:
-        raise CannotStart(
-            f"The agent's program {executable!r} was not found; set CLAUDE_EXECUTABLE to its full path."
-        )
-    program = Path(found).absolute()
-    if program.suffix.lower() not in (".cmd", ".bat"):
-        return [str(program)]
-    # A shim runs in cmd.exe, where a quote in an argument can begin another command.
-    named = _SHIM_TARGET.findall(program.read_text(encoding="utf-8", errors="replace"))
-    targets = [PureWindowsPath(target) for target in named]
-    real = next((program.parent.joinpath(*target.parts) for target in targets if target.stem != "node"), None)
-    if real is None or not real.is_file():
-        raise CannotStart(
-            f"{program} is a shim whose program is not known; set CLAUDE_EXECUTABLE to claude.exe itself."
-        )
-    if real.suffix.lower() == ".exe":
-        return [str(real)]
-    node = _found("node", [str(program.parent), *search_path.split(separator)])
-    if node is None:
-        raise CannotStart(f"{program} needs node, which was not found on the PATH.")
-    return [node, str(real)]
-
-
-def _found(name: str, folders: Sequence[str]) -> str | None:
-    if Path(name).name != name:
-        return shutil.which(name)
-    for folder in folders:
-        if folder and Path(folder).is_absolute() and (hit := shutil.which(str(Path(folder) / name))):
-            return hit
-    return None
 
 
 @dataclass(kw_only=True)
@@ -199,10 +159,18 @@ class _Output:
         return lines
 
     async def _receive(self) -> bytes:
-        with trio.CancelScope(deadline=self._deadline()) as self._waiting:
-            return bytes(await self._stream.receive_some(_CHUNK))
+        try:
+            with trio.CancelScope(deadline=self._deadline()) as self._waiting:
+                return bytes(await self._stream.receive_some(_CHUNK))
+        finally:
+            self._waiting = None
         self.cut_off = True
         return b""
+
+    @property
+    def busy(self) -> bool:
+        """Whether we still have to do with what came, and could not hear more."""
+        return not self._ended and self._waiting is None
 
     def _deadline(self) -> float:
         over = self._until < float("inf")
@@ -241,9 +209,11 @@ class _Turn:
         self._out = _Output(agent, child.process.stdout)
         self._err = _Output(agent, child.process.stderr)
         self._began = trio.current_time()
-        self._limit = trio.CancelScope(deadline=self._began + order.timeout_s)
+        self._limit = trio.CancelScope()
         self._feeding = trio.CancelScope()
-        self._result_heard = False
+        self._result_at: float | None = None
+        self._life = self._began
+        self._looking_until: float | None = None
         self._left_behind = False
         self._ended = False
         self._troubles: list[str] = []
@@ -257,11 +227,9 @@ class _Turn:
                 nursery.start_soon(self._guarded, self._listen, nursery.cancel_scope)
                 nursery.start_soon(self._guarded, self._drain, nursery.cancel_scope)
                 nursery.start_soon(self._feed)
-                with self._limit:
-                    await self._child.process.wait()
-                elapsed_ms = int((trio.current_time() - self._began) * 1000)
                 # A result that comes from here on is about commands that we have ended.
-                late, answered = self._limit.cancelled_caught, self._result_heard
+                ended = await self._wait()
+                elapsed_ms = int((trio.current_time() - self._began) * 1000)
                 await self._end_tree()
                 self._feeding.cancel()
                 self._out.hang_up()
@@ -270,20 +238,53 @@ class _Turn:
             if self._failure is not None:
                 raise self._failure
         return AgentEnd(
-            ended="timeout" if late and not answered else "exited",
+            ended="exited" if ended == "lingering" else ended,
             exit_code=self._child.process.returncode,
             elapsed_ms=elapsed_ms,
             stdout=await self._out.captured(),
             stderr=await self._err.captured(),
             unparsed_lines=self._unparsed + self._out.framer.too_long,
-            note=self._note(late, answered),
+            note=self._note(ended),
         )
 
-    def _note(self, late: bool, answered: bool) -> str | None:
+    async def _wait(self) -> _Ending:
+        """Wait for the process's own end; how it went, or why it has to be ended."""
+        while True:
+            with trio.CancelScope(deadline=self._deadline()) as self._limit:
+                await self._child.process.wait()
+                return "exited"
+            if self._child.process.returncode is not None:
+                return "exited"  # it went by itself while we slept
+            now = trio.current_time()
+            if now < self._deadline():
+                continue  # it spoke after all
+            if self._result_at is not None:
+                return "lingering"
+            if now >= self._until():
+                return "timeout"
+            if self._looking_until is not None and not self._out.busy:
+                return "inactivity"
+            self._looking_until = now + _SECOND_LOOK_S
+
+    def _deadline(self) -> float:
+        """When it has to be ended, as far as can be told by now."""
+        until = self._until()
+        if self._result_at is not None:
+            return min(until, self._result_at + self._agent.result_grace_s)
+        if self._order.inactivity_s <= 0:
+            return until
+        return min(until, self._looking_until or self._life + self._order.inactivity_s)
+
+    def _until(self) -> float:
+        return self._began + self._order.timeout_s
+
+    def _note(self, ended: _Ending) -> str | None:
         notes = list(self._troubles)
-        if late and answered:
+        if ended == "lingering":
             notes.append("it did not go after its result, and was ended")
-        elif self._left_behind and not late:
+        elif ended == "inactivity":
+            notes.append(f"it said nothing for {self._order.inactivity_s:g} s, and was ended")
+        elif self._left_behind and ended == "exited":
             notes.append("it left processes behind, which were ended")
         if self._out.cut_off or self._err.cut_off:
             notes.append("something held its output open, which was read no further")
@@ -349,12 +350,9 @@ class _Turn:
             self._unparsed += 1
             return
         await self._heard(said)
+        self._life, self._looking_until = trio.current_time(), None
         if said.get("type") == "result":
-            self._result_heard = True
-            self._limit.deadline = min(self._until(), trio.current_time() + self._agent.result_grace_s)
+            self._result_at = self._life
         elif said.get("type") in ("assistant", "user") or said.get("subtype") == "init":
-            self._result_heard = False  # another turn in the same process: it goes on
-            self._limit.deadline = self._until()
-
-    def _until(self) -> float:
-        return self._began + self._order.timeout_s
+            self._result_at = None  # another turn in the same process: it goes on
+        self._limit.deadline = self._deadline()

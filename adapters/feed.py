@@ -20,12 +20,21 @@ class Feed:
         self._log = log
         self._lock = trio.Lock()
         self._moved = trio.Event()
+        self._asked = self._answered = 0
         self._listener = listener
         self.live = live
 
     async def advance(self) -> int:
-        """Read to the log's end; the position that the live views now answer for."""
+        """Read to the log's end; the position that the live views now answer for.
+
+        Whoever asks before a reading begins is answered by it: many that are woken together read once.
+        """
+        self._asked += 1
+        mine = self._asked
         async with self._lock:
+            if self._answered >= mine:
+                return self.live.position
+            covered = self._asked
             while events := await self._log.read_all(self.live.position, BATCH):
                 self.live.apply(events)
                 self.wake()
@@ -33,6 +42,7 @@ class Feed:
                     self._listener(events)
                 if len(events) < BATCH:
                     break
+            self._answered = covered
         return self.live.position
 
     def wake(self) -> None:

@@ -11,6 +11,9 @@ from schemas.service import NoteMirror, NoteViews
 PAUSE_S = 0.1
 """So long appends are gathered before the next round."""
 
+LOOK_S = 10.0
+"""So often they are looked at though nothing was appended: somebody may have removed them."""
+
 
 class Keeper:
     def __init__(self, feed: Feed, records: Records, dispatch: AsyncDispatch, stamp: Stamp) -> None:
@@ -23,7 +26,10 @@ class Keeper:
         while True:
             position = self._feed.live.position
             await self.once()
-            await self._feed.moved(position)
+            with trio.move_on_after(LOOK_S):
+                # A wake-up alone is no reason: nothing new stands in the log.
+                while await self._feed.moved(position) <= position:
+                    pass
             await trio.sleep(PAUSE_S)
 
     async def once(self) -> None:

@@ -1,10 +1,10 @@
-"""Run the policies: give what arrived its place, let go what waited."""
+"""Run the policies: give what arrived its place, let go what waited, break an executor's circuit."""
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
 from adapters.todo import keep_drained
 from handlers.dispatch import AsyncDispatch
-from handlers.policies import queueing, releasing
+from handlers.policies import breaking, queueing, releasing
 from handlers.task import TASK
 from schemas.names import task_stream
 
@@ -31,6 +31,8 @@ class PolicyRunner:
         await self._learn(waiting)
         for release in releasing(waiting, frozenset(self._succeeded), now):
             await self._dispatch(release)
+        for switch in breaking(live.rows("executors"), now):
+            await self._dispatch(switch)
         await self._feed.advance()
 
     async def _learn(self, waiting: dict[str, dict[str, object]]) -> None:

@@ -1,10 +1,13 @@
-"""At the start: an open claim belongs to a dead service. Its agent is ended before the task goes on."""
+"""Open claims that nobody works on any more: their agent is ended before the task goes on."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
-from handlers.attempt import ATTEMPT, AttemptState
+from handlers.attempt import ATTEMPT
+from handlers.attempt_state import AttemptState
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Blobs, Processes, WorkTree
 from schemas.attempt import InterruptAttempt, NoteFiles
@@ -21,7 +24,7 @@ def _canonical(session_id: str) -> str | None:
 
 
 class Reconcile:
-    """`close_open_claims` leaves no task running and no agent alive."""
+    """What it closes leaves no task running and no agent alive."""
 
     def __init__(
         self,
@@ -39,15 +42,41 @@ class Reconcile:
         self._tree = tree
         self._blobs = blobs
 
-    async def close_open_claims(self, worker: str | None = None, reason: str = "the service died") -> None:
-        """Close every open claim, or those of one worker that has died while the service lives."""
+    async def close_foreign(self) -> bool:
+        """Close the claims of services that are dead, or not heard of until their lease ended.
+
+        True while there are others' claims left: of a living service, or one on another machine.
+        """
+        own, left = self._processes.own(), False
+        for row in self._running():
+            holder = ProcessIdentity.model_validate(row["process"])
+            if holder == own:
+                continue
+            task_id = str(row["task_id"])
+            if await self._processes.alive(holder) is False:
+                await self._close(task_id, "the service died")
+            elif row["lease_until"] < self._stamp.clock.now():
+                await self._close(task_id, "its worker was not heard of in time", lease_expired=True)
+            else:
+                left = True
         await self._feed.advance()
-        for row in list(self._feed.live.rows("queue").values()):
-            if row["status"] == "running" and worker in (None, row["worker"]):
+        return left
+
+    async def close_own(self, reason: str, worker: str | None = None) -> None:
+        """Close this service's own claims, or those of one of its workers that has died."""
+        await self._feed.advance()
+        own = self._processes.own()
+        for row in self._running():
+            if ProcessIdentity.model_validate(row["process"]) == own and worker in (None, row["worker"]):
                 await self._close(str(row["task_id"]), reason, worker_died=worker is not None)
         await self._feed.advance()
 
-    async def _close(self, task_id: str, reason: str, *, worker_died: bool) -> None:
+    def _running(self) -> list[Mapping[str, Any]]:
+        return [row for row in self._feed.live.rows("queue").values() if row["status"] == "running"]
+
+    async def _close(
+        self, task_id: str, reason: str, *, worker_died: bool = False, lease_expired: bool = False
+    ) -> None:
         state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         if not state.open:
             return
@@ -65,6 +94,7 @@ class Reconcile:
                 reason="; ".join(filter(None, reasons)),
                 agent_was_alive=alive,
                 worker_died=worker_died,
+                lease_expired=lease_expired,
             )
         )
 

@@ -6,7 +6,8 @@ network. The tools `Edit` and `Write` are done for real, inside the working dire
 only, when their line is played and `--tools` and the permissions grant them; every
 other tool answers what it answered when the session was recorded. An edit that the file
 already holds is not made twice. Path rules in `--settings` are not looked at; `--resume`
-plays from the start, since no conversation is kept.
+plays from the start, since no conversation is kept. A line `RECORDED-MISBEHAVE:` of the
+prompt lets it fail: recorded_misbehaviour.py says how.
 
 A folder of recordings holds `manifest.json` and the `.ndjson` files that it names:
 `{"recordings": [{"name", "file", "words"?, "pattern"?, "pause_ms"?, "exit_code"?}]}`.
@@ -16,7 +17,8 @@ do not count) and whose `pattern`, a regular expression, is found in it. In the 
 pause before each line, `exit_code` wins over 0 (good) and 1 (the result is an error).
 
 Environment, named so that it passes the agent's allow-list:
-CLAUDE_CODE_RECORDED_DIR   a folder of recordings that is searched before our own
+CLAUDE_CODE_RECORDED_DIR   a folder of recordings that is searched before our own (without a
+manifest there are none in it); sessions that misbehave count their turns there
 CLAUDE_CODE_RECORDED_PAUSE_MS   the pause before each line, over everything else
 """
 
@@ -36,6 +38,17 @@ import orjson
 
 from adapters.recorded_edit import Outcome, edit, write
 from adapters.recorded_flags import Flags, Unusable, check, parse
+from adapters.recorded_misbehaviour import (
+    VARIABLE,
+    Memory,
+    Misunderstood,
+    Mouth,
+    due,
+    failing_lines,
+    lost_session,
+    title_of,
+    wishes,
+)
 
 RECORDINGS = Path(__file__).parent / "recordings"
 VERSION = "2.1.197 (recorded session)"
@@ -206,30 +219,48 @@ def run(
     prompt = "\n".join([*flags.words, heard.read().decode("utf-8-sig", errors="replace")])
     if not prompt.strip():
         raise Unusable(NO_PROMPT)
-    added = environment.get("CLAUDE_CODE_RECORDED_DIR")
-    folders = [*([Path(added)] if added else []), RECORDINGS]
+    added = Path(environment[VARIABLE]) if environment.get(VARIABLE) else None
+    asked = due(wishes(prompt), "--resume" in flags.values, Memory(added, cwd, title_of(prompt)))
+    if any(wish.kind == "session-lost" for wish in asked):
+        told = lost_session(on.session_id)
+        said.write(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
+        raise Unusable(told["errors"][0])
+    folders = [*([added] if added and holds_recordings(added) else []), RECORDINGS]
     recording = choose(prompt, folders, {"cwd": str(cwd), "session_id": on.session_id})
-    pause_s = recording.pause_s if recording else PAUSE_S
-    asked = environment.get(PAUSE_VARIABLE)
-    if asked:
-        if not asked.isdecimal():
-            raise Unusable(f"Error: {PAUSE_VARIABLE} is a whole number of milliseconds, not {asked!r}")
-        pause_s = int(asked) / 1000
+    init: Line = {"type": "system", "subtype": "init", "cwd": str(cwd), "session_id": on.session_id}
+    init |= {"mcp_servers": [], "claude_code_version": VERSION}
+    for wish in asked:
+        if (failing := failing_lines(wish, on.session_id, time.time())) is not None:
+            recording = Recording((init, *failing), PAUSE_S if recording is None else recording.pause_s)
+    pause_s = pause(environment, recording)
+    mouth = Mouth(said, asked)
 
     def say(line: Line) -> None:
         time.sleep(pause_s)
         try:
-            said.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-            said.flush()
+            mouth.say(line)
         except OSError as gone:
             raise Unheard from gone
 
     if recording is not None:
         return play(recording, on, say)
-    init: Line = {"type": "system", "subtype": "init", "cwd": str(cwd), "session_id": on.session_id}
-    init |= {"mcp_servers": [], "claude_code_version": VERSION}
     play(Recording((init,), pause_s), on, say)
     return give_up(NO_RECORDING, [], on, say)
+
+
+def holds_recordings(folder: Path) -> bool:
+    """Whether a folder is one of recordings; one that is not there is, so that its absence is told."""
+    return not folder.is_dir() or (folder / "manifest.json").exists()
+
+
+def pause(environment: Mapping[str, str], recording: Recording | None) -> float:
+    """Seconds before each line. Raises Unusable where the environment asks for no number."""
+    asked = environment.get(PAUSE_VARIABLE)
+    if not asked:
+        return recording.pause_s if recording else PAUSE_S
+    if not asked.isdecimal():
+        raise Unusable(f"Error: {PAUSE_VARIABLE} is a whole number of milliseconds, not {asked!r}")
+    return int(asked) / 1000
 
 
 def leave(number: int, _frame: FrameType | None) -> NoReturn:
@@ -241,7 +272,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, leave)
     try:
         return run(sys.argv[1:], os.environ, Path.cwd(), sys.stdin.buffer, sys.stdout.buffer)
-    except Unusable as problem:
+    except (Unusable, Misunderstood) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     except Unheard:

@@ -12,6 +12,7 @@ from adapters.claims import Claims
 from adapters.feed import Feed
 from adapters.intake import Intake
 from adapters.keeper import Keeper
+from adapters.leases import Leases
 from adapters.policy_runner import PolicyRunner
 from adapters.reconcile import Reconcile
 from adapters.stamp import Stamp
@@ -19,6 +20,7 @@ from adapters.timers import Timers
 from adapters.worker import Worker
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Doorbell, Processes
+from handlers.scheduling import CLAIMABLE, EVERY, open_until
 from schemas.service import NoteRestart, NoteStart, NoteStop, NoteStopRequest
 
 GRACE_S = 30.0
@@ -40,6 +42,7 @@ class Crew:
     stamp: Stamp
     processes: Processes
     reconcile: Reconcile
+    leases: Leases
     claims: Claims
     intake: Intake
     policies: PolicyRunner
@@ -74,7 +77,8 @@ class Supervisor:
     async def run(self) -> str:
         """The reason of the end. Raises what is in `crew.fatal` (wrapped in a group)."""
         crew = self._crew
-        await crew.reconcile.close_open_claims()
+        await crew.feed.advance()
+        await crew.reconcile.close_foreign()
         await crew.dispatch(
             NoteStart(
                 **crew.stamp("service"),
@@ -101,6 +105,7 @@ class Supervisor:
         nursery.start_soon(self._keep, "records", crew.keeper.run)
         nursery.start_soon(self._keep, "policies", crew.policies.run)
         nursery.start_soon(self._keep, "timers", crew.timers.run)
+        nursery.start_soon(self._keep, "leases", crew.leases.run)
         nursery.start_soon(self._keep, "artifacts", crew.artifacts.run)
         nursery.start_soon(self._keep, "archive", crew.archiver.run)
 
@@ -113,7 +118,7 @@ class Supervisor:
 
     async def _keep_worker(self, worker: Worker) -> None:
         async def close_claims(error: str) -> None:
-            await self._crew.reconcile.close_open_claims(worker.name, error)
+            await self._crew.reconcile.close_own(error, worker.name)
 
         await self._keep(f"worker {worker.name}", worker.run, close_claims)
 
@@ -179,8 +184,12 @@ class Supervisor:
         await crew.policies.drain()
         live = crew.feed.live
         horizon = crew.stamp.clock.now() + int(wait_s * 1_000_000)
+        executors = live.rows("executors")
+        held = executors.get(EVERY, {})
+        closed = held.get("paused") or (held.get("wait_until") or 0) > horizon
         waiting = any(
-            row["status"] == "running" or (row["status"] == "queued" and (row["not_before"] or 0) <= horizon)
+            row["status"] == "running"
+            or (row["status"] in CLAIMABLE and not closed and open_until(row, executors) <= horizon)
             for row in live.rows("queue").values()
         )
         unwritten = live.rows("to_write") or any(row["pending"] for row in live.rows("to_archive").values())
@@ -191,7 +200,7 @@ class Supervisor:
         crew = self._crew
         with trio.move_on_after(CLOSING_S):
             # A worker that was stopped between its claim and its work leaves the claim open.
-            await crew.reconcile.close_open_claims(reason="the service was stopped")
+            await crew.reconcile.close_own("the service was stopped")
             for name, drain in (("artifacts", crew.artifacts.drain), ("archive", crew.archiver.drain)):
                 try:
                     await drain()

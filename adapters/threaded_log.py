@@ -1,54 +1,264 @@
-"""The log for the service: each call in a thread, so that the event loop never waits for a disk."""
+"""The log for the service: each call in a thread, so that the event loop never waits for a disk.
 
-from collections.abc import Sequence
+What was read lately is kept in memory and answered from there, without a thread, as long as
+the bell shows that nobody has appended since. Every visit to the log brings that up.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from typing import Final, TypeVar
 
 import trio
 
 from eventstore.event import Event, Place, Recorded
-from eventstore.log import Log
+from eventstore.log import Log, LogUnreadable, WrongExpectedVersion
+
+T = TypeVar("T")
+Stamp = tuple[int, int, int]
+
+TRUST_S: Final = 0.5
+"""So long at most memory answers without a look at the log: a bell may have failed to ring."""
+
+LOOK_S: Final = 1.0
+"""So often the log is looked at though the bell was not rung."""
+
+CATCH_UP: Final = 2000
+"""Events; when more have come at once, memory begins anew behind them all."""
+
+KEPT_BYTES: Final = 4 * 1024 * 1024
+KEPT_STREAMS: Final = 20_000
 
 
 class LogFailed(Exception):
     """The disk refused the log. The process must end (exit 74): a failed sync is never retried."""
 
 
-class ThreadedLog:
-    """Appends go one after another through one thread, reads through another."""
+def stamp_of(bell: Path | None) -> Stamp | None:
+    """Differs after each ring; None where there is no bell. It waits for no disk: the inode is in use."""
+    if bell is None:
+        return None
+    try:
+        facts = bell.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
-    def __init__(self, log: Log) -> None:
+
+@dataclass(frozen=True)
+class Look:
+    """What a visit found past `after`; with `anew` memory begins there. The bell bore `stamp` before."""
+
+    stamp: Stamp
+    at: float
+    after: int
+    anew: bool
+    events: Sequence[Recorded]
+
+    @property
+    def end(self) -> int:
+        return self.after + len(self.events)
+
+
+class Tail:
+    """The log's last events, none missing between `start` and `head`, and where streams end."""
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._events: list[Recorded] = []
+        self._bytes = 0
+        self._streams: dict[str, list[Recorded]] = {}
+        self._ends: dict[str, int] = {}
+        self.start = 0
+        self.head: int | None = None
+
+    def begin(self, head: int) -> None:
+        """Forget all; what is known from now on stands past `head`."""
+        self._events.clear()
+        self._streams.clear()
+        self._ends.clear()
+        self._bytes = 0
+        self.start = self.head = head
+
+    def take(self, events: Sequence[Recorded]) -> None:
+        """Events that follow `head` without a gap; those before it are known already."""
+        head = self.start if self.head is None else self.head
+        for event in events:
+            if event.global_position > head:
+                self._events.append(event)
+                self._streams.setdefault(event.stream, []).append(event)
+                self._ends[event.stream] = event.position
+                self._bytes += len(event.line)
+                self.head = head = event.global_position
+        if self._bytes > self._kept_bytes:
+            self._shrink()
+
+    def ended(self, stream: str, position: int) -> None:
+        """The stream was read to its end at a moment when all up to `head` had been taken."""
+        self._ends[stream] = position
+        if len(self._ends) > KEPT_STREAMS:
+            self._ends.clear()
+
+    def since(self, after: int, limit: int) -> list[Recorded] | None:
+        """Events past a global position; None where memory does not reach back so far."""
+        if after < self.start:
+            return None
+        first = after - self.start
+        return self._events[first : first + limit]
+
+    def of(self, stream: str, after: int) -> list[Recorded] | None:
+        """A stream's events past a position of it; None where memory does not reach back so far."""
+        if self._ends.get(stream) == after:
+            return []
+        held = self._streams.get(stream)
+        if not held or held[0].position > after + 1:
+            return None
+        return held[max(0, after + 1 - held[0].position) :]
+
+    def _shrink(self) -> None:
+        """Let the older half go."""
+        while self._events and self._bytes > self._kept_bytes // 2:
+            half = len(self._events) // 2 + 1
+            self._bytes -= sum(len(event.line) for event in self._events[:half])
+            self.start = self._events[half - 1].global_position
+            del self._events[:half]
+        self._streams.clear()
+        for event in self._events:
+            self._streams.setdefault(event.stream, []).append(event)
+
+
+class ThreadedLog:
+    """Appends go one after another through one thread, reads through another.
+
+    `bell` is the file that grows after each append of any process; without it nothing is
+    answered from memory.
+    """
+
+    def __init__(self, log: Log, bell: Path | None = None) -> None:
         self._log = log
+        self._bell = bell
         self._one_writer = trio.CapacityLimiter(1)
         self._one_reader = trio.CapacityLimiter(1)
+        self._tail = Tail()
+        self._stamp: Stamp | None = None
+        self._trusted_until = 0.0
 
     async def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
+        look = self._looking()
+
+        def append_and_look() -> tuple[tuple[Place, ...], Look | None]:
+            places = self._log.append(stream, events, expected)
+            try:
+                return places, look()
+            except (OSError, LogUnreadable):
+                return places, None  # they stand there all the same; whoever reads next is told
+
         # Not abandoned on cancel: what was begun commits, and the caller learns of it.
         try:
-            return await trio.to_thread.run_sync(
-                self._log.append, stream, events, expected, limiter=self._one_writer
-            )
+            places, seen = await trio.to_thread.run_sync(append_and_look, limiter=self._one_writer)
         except OSError as refusal:
             raise LogFailed(f"the log could not be written: {refusal}") from refusal
+        except WrongExpectedVersion:
+            self._stamp = None  # somebody was faster, whether the bell has told so or not
+            raise
+        self._learn(seen)
+        return places
 
     async def read_stream(self, name: str, after: int) -> list[Recorded]:
-        return await trio.to_thread.run_sync(
-            lambda: list(self._log.stream(name, after)), limiter=self._one_reader
-        )
+        known = self._tail.of(name, after) if self._is_current() else None
+        if known is not None:
+            await trio.lowlevel.checkpoint()
+            return known
+        events, seen = await self._visit(lambda: list(self._log.stream(name, after)))
+        if self._learn(seen):
+            self._tail.ended(name, events[-1].position if events else after)
+        return events
 
     async def read_all(self, after: int, limit: int) -> list[Recorded]:
-        return await trio.to_thread.run_sync(
-            lambda: list(islice(self._log.all(after), limit)), limiter=self._one_reader
+        known = self._tail.since(after, limit) if self._is_current() else None
+        if known is not None:
+            await trio.lowlevel.checkpoint()
+            return known
+        events, seen = await self._visit(lambda: list(islice(self._log.all(after), limit)))
+        self._learn(seen)
+        return events
+
+    def _is_current(self) -> bool:
+        """Whether memory holds all that the log holds past the tail's start."""
+        return (
+            self._stamp is not None
+            and trio.current_time() < self._trusted_until
+            and stamp_of(self._bell) == self._stamp
         )
+
+    async def _visit(self, read: Callable[[], T]) -> tuple[T, Look | None]:
+        look = self._looking()
+
+        def look_and_read() -> tuple[T, Look | None]:
+            # In this order: what is read holds at least what was seen.
+            seen = look()
+            return read(), seen
+
+        return await trio.to_thread.run_sync(look_and_read, limiter=self._one_reader)
+
+    def _looking(self) -> Callable[[], Look | None]:
+        """What is to be done in the thread to bring memory up."""
+        after = self._tail.head
+        at = trio.current_time()
+
+        def look() -> Look | None:
+            # The stamp first: what is appended after it is not missed, only looked for once more.
+            stamp = stamp_of(self._bell)
+            if stamp is None:
+                return None
+            if after is not None:
+                events = list(islice(self._log.all(after), CATCH_UP + 1))
+                if len(events) <= CATCH_UP:
+                    return Look(stamp, at, after, anew=False, events=events)
+            return Look(stamp, at, self._log.head(), anew=True, events=())
+
+        return look
+
+    def _learn(self, seen: Look | None) -> bool:
+        """Take in what was seen; False when memory knows more by now."""
+        if seen is None:
+            return False
+        tail = self._tail
+        if seen.end < (tail.head or 0):
+            return False
+        if tail.head is None or (seen.anew and seen.end > tail.head):
+            if not seen.anew:
+                return False
+            tail.begin(seen.after)
+        tail.take(seen.events)
+        self._stamp, self._trusted_until = seen.stamp, seen.at + TRUST_S
+        return True
 
 
 class HeadDoorbell:
-    """Looks at the log's head a few times a second: events of other processes are found so."""
+    """Says that other processes may have appended.
 
-    def __init__(self, log: Log, interval_s: float = 0.2) -> None:
+    The bell is looked at a few times a second; once in `LOOK_S` it is said without the bell.
+    Where no bell is given the log's head is looked at, in a thread, which costs more.
+    """
+
+    def __init__(self, log: Log, bell: Path | None = None, interval_s: float = 0.2) -> None:
         self._log = log
+        self._bell = bell
         self._interval_s = interval_s
+        self._heard: Stamp | None = None
 
     async def ring(self, after: int) -> None:
-        # Another process cannot set an event of ours: looking is all there is.
-        while await trio.to_thread.run_sync(self._log.head) <= after:  # noqa: ASYNC110
+        if self._bell is None:
+            # Another process cannot set an event of ours: looking is all there is.
+            while await trio.to_thread.run_sync(self._log.head) <= after:  # noqa: ASYNC110
+                await trio.sleep(self._interval_s)
+            return
+        until = trio.current_time() + LOOK_S
+        while trio.current_time() < until:
             await trio.sleep(self._interval_s)
+            stamp = stamp_of(self._bell)
+            if stamp != self._heard:
+                self._heard = stamp
+                return

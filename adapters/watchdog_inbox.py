@@ -41,6 +41,9 @@ from schemas.task_file import MAX_BYTES
 FOLDER: Final = "tasks"
 SUFFIX: Final = ".task.md"
 POLL_S: Final = 1.0
+LOOK_S: Final = 5.0
+"""So often a watched folder is compared with the one that bears the name now; its own end is an event."""
+
 TRY_AGAIN_EVERY: Final = 60
 """Polls between two attempts to watch a folder that could not be watched."""
 
@@ -93,6 +96,7 @@ class WatchdogInbox:
         self._changed = trio.Event()
         self._lost = False
         self._polls = 0
+        self._looked = -math.inf
         self.watching = False
         self.reason: str | None = "it is not started"
 
@@ -101,6 +105,7 @@ class WatchdogInbox:
         # Its threads say on stderr that they have been stopped; what matters comes by `reason`.
         logging.getLogger("watchdog").addHandler(logging.NullHandler())
         await trio.to_thread.run_sync(self._watch_what_is_there)
+        self._looked = trio.current_time()
         return self
 
     async def __aexit__(
@@ -239,13 +244,15 @@ class WatchdogInbox:
         """Return when something may have changed in the inbox; at the latest after a second
         while it is not watched. Any number of events between two calls is one hint."""
         while True:
-            with trio.move_on_after(POLL_S):
+            # Counted from the last look, not from this call: a caller may never wait so long.
+            with trio.move_on_at(self._looked + (LOOK_S if self.watching else POLL_S)):
                 await self._changed.wait()
             hinted = self._changed.is_set()
             if hinted:
                 self._changed = trio.Event()
             if self._lost or not hinted:
                 renewed = await trio.to_thread.run_sync(self._watch_what_is_there)
+                self._looked = trio.current_time()
                 hinted = hinted or renewed or not self.watching
             if hinted:
                 return

@@ -98,9 +98,13 @@ def deny_rule(rule: str) -> str:
 
 
 def arguments(order: AgentOrder, instructions: str | None, skip_permissions: bool) -> list[str]:
-    """The CLI's arguments. The prompt is not among them: it goes by stdin."""
+    """The CLI's arguments. The prompt is not among them: it goes by stdin.
+
+    A session that goes on gets all of them again: the CLI restores none.
+    """
     settings = {"permissions": {"deny": [deny_rule(rule) for rule in order.denied]}}
-    words = ["-p", "--output-format", "stream-json", "--verbose", f"--session-id={order.session_id}"]
+    session = "--resume" if order.resume else "--session-id"
+    words = ["-p", "--output-format", "stream-json", "--verbose", f"{session}={order.session_id}"]
     # Nothing that a repository or a user has configured is read or run: only what is said here.
     words += ["--setting-sources", "", "--strict-mcp-config", "--settings", orjson.dumps(settings).decode()]
     words += ["--tools", ",".join(order.tools)]

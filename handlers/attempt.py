@@ -1,140 +1,50 @@
-"""An attempt: who holds the task, what the agent did, and how the task ends."""
+"""An attempt: who holds the task and what the agent did; how it ends stands in `ending`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from eventstore.event import Recorded
+from handlers.attempt_state import AttemptState, evolve
 from handlers.decider import Decider, Refused
-from handlers.outcome import Verdict, judge
+from handlers.ending import end, failed, interrupt
+from handlers.outcome import Verdict
 from handlers.path_policy import refusal
-from schemas import names
+from handlers.scheduling import CLAIMABLE
+from handlers.spending import own_share
 from schemas.attempt import (
+    CheckFinished,
     ClaimTask,
     EndAttempt,
+    ExtendLease,
     FilesModified,
     FinishStep,
     InterruptAttempt,
+    LeaseExtended,
+    NoteCheck,
     NoteFiles,
+    RejectStale,
+    StaleResultRejected,
     StartStep,
     StepFinished,
     StepStarted,
-    TaskCancelled,
     TaskClaimed,
-    TaskFailed,
-    TaskInterrupted,
-    TaskSucceeded,
 )
-from schemas.file_changes import NO_CHANGES, FileChanges
 from schemas.task import TaskCommand
 from schemas.turn import (
     AgentStarted,
     AttemptCommand,
     FinishTurn,
+    InactivityTimeout,
     NoteAgent,
     NoteTool,
     PermissionDenied,
     StartTurn,
     ToolUsed,
     TurnFinished,
-    TurnReport,
     TurnStarted,
 )
 from schemas.word import Command, Fact
 
-WORKER_DEATHS = 3
-"""So many deaths of its worker, while the service lived, end a task."""
-
 _ENVELOPE = frozenset({*Command.model_fields, "task_id"})
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptState:
-    """`spec` is what was received; `report` the last turn's, as it stands in the log.
-
-    `uncompared` says why the last comparison of the attempt failed.
-    """
-
-    status: str = "unknown"
-    spec: Mapping[str, Any] | None = None
-    arrived: int = 0
-    first_claim: int | None = None
-    attempt: int = 0
-    open: bool = False
-    claimed: int = 0
-    worker: str = ""
-    not_before: int | None = None
-    turns: int = 0
-    session_id: str | None = None
-    agent: Mapping[str, Any] | None = None
-    snapshot: str | None = None
-    report: Mapping[str, Any] | None = None
-    changes: FileChanges = NO_CHANGES
-    uncompared: str | None = None
-    cancel_requested: bool = False
-    cancelled_by: tuple[str, str] = ("", "")
-    worker_deaths: int = 0
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The paths that all attempts together changed, as the latest comparison of each found them."""
-        return tuple(change["path"] for change in self.changes.current)
-
-
-def evolve(state: AttemptState, event: Recorded) -> AttemptState:
-    match event.type:
-        case names.TASK_RECEIVED:
-            return replace(state, status="received", spec=event.data["spec"], arrived=event.time)
-        case names.TASK_QUEUED:
-            waits = bool(event.data["waits_for"])
-            status = "waiting_dependency" if waits else "queued"
-            return replace(state, status=status, not_before=event.data["not_before"])
-        case names.TASK_RELEASED:
-            return replace(state, status="queued")
-        case names.CANCEL_REQUESTED:
-            return replace(state, cancel_requested=True, cancelled_by=(event.actor, event.data["reason"]))
-        case names.TASK_INTERRUPTED:
-            deaths = state.worker_deaths + bool(event.data["worker_died"])
-            return replace(state, status="queued", open=False, worker_deaths=deaths)
-        case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
-            return replace(state, status=names.STATUS_OF_END[event.type], open=False)
-        case _:
-            return _evolve_attempt(state, event)
-
-
-def _evolve_attempt(state: AttemptState, event: Recorded) -> AttemptState:
-    match event.type:
-        case names.TASK_CLAIMED:
-            first = event.time if state.first_claim is None else state.first_claim
-            return replace(
-                state,
-                status="running",
-                open=True,
-                attempt=event.data["attempt"],
-                worker=event.data["worker"],
-                claimed=event.time,
-                first_claim=first,
-                session_id=None,
-                agent=None,
-                snapshot=None,
-                report=None,
-                uncompared=None,
-            )
-        case names.STEP_FINISHED if event.data["phase"] == "snapshot" and event.data["blob"] is not None:
-            blob = event.data["blob"]
-            return replace(state, snapshot=blob, changes=state.changes.measured_from(blob))
-        case names.STEP_FINISHED if event.data["phase"] == "compare":
-            return replace(state, uncompared=event.data["note"])
-        case names.TURN_STARTED:
-            return replace(state, turns=state.turns + 1, session_id=event.data["session_id"])
-        case names.AGENT_STARTED:
-            return replace(state, agent=event.data["process"])
-        case names.TURN_FINISHED:
-            return replace(state, report=event.data["report"])
-        case names.FILES_MODIFIED:
-            return replace(state, changes=state.changes.found(event.data["files"]))
-        case _:
-            return state
 
 
 def decide(command: TaskCommand, state: AttemptState) -> Sequence[Fact]:
@@ -142,7 +52,9 @@ def decide(command: TaskCommand, state: AttemptState) -> Sequence[Fact]:
         case ClaimTask():
             return _claim(command, state)
         case InterruptAttempt():
-            return _interrupt(command, state)
+            return interrupt(command, state)
+        case RejectStale():
+            return _reject(command, state)
         case AttemptCommand():
             if not state.open or command.attempt != state.attempt:
                 raise Refused("stale", f"attempt {command.attempt} of task {command.task_id} is over.")
@@ -152,26 +64,33 @@ def decide(command: TaskCommand, state: AttemptState) -> Sequence[Fact]:
 
 
 def _claim(command: ClaimTask, state: AttemptState) -> Sequence[Fact]:
-    if state.status != "queued" or state.spec is None:
+    # A task that ends here has begun no attempt: its executor has no part in that.
+    idle = replace(state, executor=None)
+    if state.status not in CLAIMABLE or state.spec is None:
         raise Refused("conflict", f"task {command.task_id} is {state.status}, not queued.")
     if state.not_before is not None and command.time < state.not_before:
         raise Refused("conflict", f"task {command.task_id} is not due yet.")
     if command.cwd is None:
         sentence = f"the working directory {state.spec['cwd']} is not there any more."
-        return [_failed(command, state, Verdict("failed", "fatal", "cwd_missing", sentence))]
+        return [failed(command, idle, Verdict("failed", "fatal", "cwd_missing", sentence))]
     found = refusal(
         command.cwd, command.allowed_root, command.home, str(state.spec["task_type"]), command.windows
     )
     if found is not None:
         verdict = Verdict("failed", "security", found.code, found.sentence, suggested=(found.remedy,))
-        return [_failed(command, state, verdict)]
+        return [failed(command, idle, verdict)]
     if command.cwd != state.spec["cwd"]:
         # What was taken in was a real path. It leads elsewhere now: somebody put a link in its way,
         # and the rule of one task at a time in a directory was kept for the other place.
         sentence = f"the working directory {state.spec['cwd']} now leads to {command.cwd}."
         remedy = "Look who put a link there; add the task again with the folder that is meant."
         verdict = Verdict("failed", "security", "cwd_moved", sentence, suggested=(remedy,))
-        return [_failed(command, state, verdict)]
+        return [failed(command, idle, verdict)]
+    cap = command.conditions.max_budget_usd
+    if cap is not None and state.money.usd >= cap:
+        sentence = f"its budget of {cap:.2f} USD is spent: {state.money.usd:.2f} USD."
+        advice = ("Raise `max_budget_usd`, then add the task again.",)
+        return [failed(command, idle, Verdict("failed", "budget", "max_budget", sentence, suggested=advice))]
     return [
         TaskClaimed(
             attempt=state.attempt + 1,
@@ -180,6 +99,7 @@ def _claim(command: ClaimTask, state: AttemptState) -> Sequence[Fact]:
             process=command.process,
             cwd=command.cwd,
             conditions=command.conditions,
+            executor=command.executor,
         )
     ]
 
@@ -188,6 +108,7 @@ _PLAIN: dict[type[AttemptCommand], type[Fact]] = {
     StartStep: StepStarted,
     FinishStep: StepFinished,
     NoteTool: ToolUsed,
+    NoteCheck: CheckFinished,
 }
 
 
@@ -207,8 +128,11 @@ def _record(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
             return _note_files(command, state)
         case FinishTurn():
             return _finish_turn(command, state)
+        case ExtendLease():
+            later = command.lease_until > state.lease_until
+            return [LeaseExtended(attempt=command.attempt, lease_until=command.lease_until)] if later else []
         case EndAttempt():
-            return _end(command, state)
+            return end(command, state)
         case _:
             raise TypeError(f"no rule for {type(command).__name__}")
 
@@ -232,12 +156,16 @@ def _finish_turn(command: FinishTurn, state: AttemptState) -> Sequence[Fact]:
         turn_index=state.turns - 1,
         session_id=_refuse_without_turn(command, state),
         report=command.report,
+        spent=own_share(command.report, state.money.totals if state.resumed else None),
     )
     denied = [
         PermissionDenied(attempt=state.attempt, tool=d.tool, tool_use_id=d.tool_use_id, detail=d.detail)
         for d in command.report.denials
     ]
-    return [*denied, finished]
+    if command.report.ended != "inactivity":
+        return [*denied, finished]
+    silent = InactivityTimeout(attempt=state.attempt, turn_index=state.turns - 1, silent_s=command.silent_s)
+    return [*denied, silent, finished]
 
 
 def _refuse_without_turn(command: AttemptCommand, state: AttemptState) -> str:
@@ -247,85 +175,18 @@ def _refuse_without_turn(command: AttemptCommand, state: AttemptState) -> str:
     return state.session_id
 
 
-def _end(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
-    if state.report is None:
-        raise Refused("conflict", f"no turn of task {command.task_id} has ended yet.")
-    if state.cancel_requested:
-        # Even after a good answer: whoever asked was told that it stops, and so nothing must follow from it.
-        return [_cancelled(command, state)]
-    verdict = judge(TurnReport.model_validate(state.report), state.files)
-    if state.uncompared is not None:
-        verdict = replace(verdict, evidence=(*verdict.evidence, state.uncompared))
-    if verdict.kind == "failed":
-        return [_failed(command, state, verdict)]
+def _reject(command: RejectStale, state: AttemptState) -> Sequence[Fact]:
+    holds = state.open and command.attempt == state.attempt
+    if holds or command.attempt > state.attempt or command.attempt in state.rejected:
+        return []
     return [
-        TaskSucceeded(
-            **_common(command, state),
-            claimed=verdict.claimed,
-            verified="unchecked",
-            evidence=verdict.evidence,
+        StaleResultRejected(
+            attempt=command.attempt,
+            current_attempt=state.attempt,
+            command=command.command,
+            cost_usd=command.cost_usd,
         )
     ]
-
-
-def _interrupt(command: InterruptAttempt, state: AttemptState) -> Sequence[Fact]:
-    if not state.open or command.attempt != state.attempt:
-        return []
-    if _has_answered(state.report):
-        return _end(command, state)
-    interrupted = TaskInterrupted(
-        attempt=command.attempt,
-        reason=command.reason,
-        agent_was_alive=command.agent_was_alive,
-        worker_died=command.worker_died,
-    )
-    if state.cancel_requested:
-        return [interrupted, _cancelled(command, state)]
-    if command.worker_died and state.worker_deaths + 1 >= WORKER_DEATHS:
-        sentence = f"its worker died {WORKER_DEATHS} times while it held this task: {command.reason}"
-        return [
-            interrupted,
-            _failed(command, state, Verdict("failed", "worker_lost", "worker_lost", sentence)),
-        ]
-    return [interrupted]
-
-
-def _has_answered(report: Mapping[str, Any] | None) -> bool:
-    """Whether the agent was done before the interruption: what was paid for is judged, not done again."""
-    if report is None:
-        return False
-    return report["ended"] == "timeout" or (report["ended"] == "exited" and bool(report["has_result"]))
-
-
-def _common(command: TaskCommand, state: AttemptState) -> dict[str, Any]:
-    spec = state.spec or {}
-    claimed = state.claimed if state.attempt else command.time
-    first = command.time if state.first_claim is None else state.first_claim
-    return {
-        "attempt": state.attempt,
-        "task_type": spec["task_type"],
-        "agent": spec["agent"],
-        "priority": spec["priority"],
-        "elapsed_ms": max(0, (command.time - claimed) // 1000),
-        "waited_ms": max(0, (first - state.arrived) // 1000),
-    }
-
-
-def _failed(command: TaskCommand, state: AttemptState, verdict: Verdict) -> TaskFailed:
-    return TaskFailed(
-        **_common(command, state),
-        error_class=verdict.error_class,
-        reason=verdict.reason,
-        sentence=verdict.sentence,
-        claimed=verdict.claimed,
-        evidence=verdict.evidence,
-        suggested_actions=verdict.suggested,
-    )
-
-
-def _cancelled(command: TaskCommand, state: AttemptState) -> TaskCancelled:
-    by, reason = state.cancelled_by
-    return TaskCancelled(**_common(command, state), reason=reason, by=by)
 
 
 ATTEMPT = Decider("attempt", AttemptState(), decide, evolve)

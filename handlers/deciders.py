@@ -6,10 +6,11 @@ from typing import Any
 
 from handlers.attempt import ATTEMPT
 from handlers.decider import Decider
+from handlers.executor import EXECUTOR, QUEUE
 from handlers.files import FILES
 from handlers.service import HOME, SYSTEM
 from handlers.task import TASK
-from schemas import attempt, files, service, task, turn
+from schemas import attempt, executor, files, service, task, turn
 from schemas.word import Command
 
 DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
@@ -18,6 +19,9 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         task.QueueTask: TASK,
         task.ReleaseTask: TASK,
         task.CancelTask: TASK,
+        task.RetryTask: TASK,
+        task.PauseTask: TASK,
+        task.ResumeTask: TASK,
         task.RefuseTask: SYSTEM,
         task.RecordArchived: FILES,
         task.RecordRefusedArchived: SYSTEM,
@@ -31,6 +35,14 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         turn.FinishTurn: ATTEMPT,
         attempt.EndAttempt: ATTEMPT,
         attempt.InterruptAttempt: ATTEMPT,
+        attempt.ExtendLease: ATTEMPT,
+        attempt.NoteCheck: ATTEMPT,
+        attempt.RejectStale: ATTEMPT,
+        executor.PauseQueue: QUEUE,
+        executor.ResumeQueue: QUEUE,
+        executor.OpenCircuit: EXECUTOR,
+        executor.CloseCircuit: EXECUTOR,
+        executor.NoteDailyBudget: EXECUTOR,
         files.RecordArtifact: FILES,
         service.CreateHome: HOME,
         service.NoteStart: SYSTEM,

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.attempt import ErrorClass
+from schemas.attempt import ErrorClass, Verified
 from schemas.turn import TurnReport
 
 EDITING = frozenset({"Edit", "Write", "NotebookEdit", "Bash"})
 CLAIM_LIMIT = 4_000
+DEATHS = frozenset({"terminated", "oom_or_killed", "crashed"})
+"""Reasons that tell of the agent's death, not of its work."""
+CRASHES = frozenset({132, 134, 135, 136, 139})
+"""128 and the number of SIGILL, SIGABRT, SIGBUS, SIGFPE or SIGSEGV: so a shell passes them on."""
 FOLDER = "The working directory "
 """So begins the note of an agent that was not started for want of its folder."""
 
@@ -25,6 +29,7 @@ class Verdict:
     claimed: str = ""
     evidence: tuple[str, ...] = ()
     suggested: tuple[str, ...] = ()
+    verified: Verified = "unchecked"
 
 
 def judge(report: TurnReport, files: Sequence[str]) -> Verdict:
@@ -80,12 +85,22 @@ def _never_answered(report: TurnReport) -> _Fault | None:
             f"the agent was stopped after {report.elapsed_ms / 1000:.0f} s, its time limit.",
             ("Raise `timeout_sec` in the task file, or make the task smaller.",),
         )
+    if report.ended == "inactivity":
+        return (
+            "inactivity",
+            "inactivity",
+            f"the agent fell silent and was stopped after {report.elapsed_ms / 1000:.0f} s.",
+            ("Raise CLAUDE_INACTIVITY_SEC if its tools may be silent for so long.",),
+        )
     if report.has_result:
         return None
     if report.exit_code in (143, -15):
         return "fatal", "terminated", "the agent was told to stop (SIGTERM) before it answered.", ()
     if report.exit_code in (137, -9):
         return "fatal", "oom_or_killed", "the agent was killed before it answered (out of memory?).", ()
+    if report.exit_code is not None and (report.exit_code < 0 or report.exit_code in CRASHES):
+        number = abs(report.exit_code) if report.exit_code < 0 else report.exit_code - 128
+        return "fatal", "crashed", f"the agent crashed (signal {number}) before it answered.", ()
     if report.exit_code == 0:
         return "fatal", "no_result", "the agent ended well but never printed a result.", ()
     said = report.stderr.tail.strip().splitlines()
@@ -154,6 +169,8 @@ def _finer_word(report: TurnReport) -> str:
 def _evidence(report: TurnReport, files: Sequence[str]) -> tuple[str, ...]:
     found = [f"ended: {report.ended}, exit code {report.exit_code}"]
     found.append(f"files modified: {len(files)}" if files else "no file was modified")
+    if report.note:
+        found.append(report.note)
     found += [f"denied: {denial.tool} {denial.detail}".rstrip() for denial in report.denials]
     if report.unparsed_lines or report.unknown_lines:
         found.append(f"{report.unparsed_lines} lines unparsed, {report.unknown_lines} of an unknown type")

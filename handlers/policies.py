@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventstore.ids import following_id
+from schemas.executor import CloseCircuit, OpenCircuit
 from schemas.task import QueueTask, ReleaseTask
 
 QUEUEING = "policy:queueing"
 RELEASING = "policy:releasing"
+BREAKING = "policy:breaking"
 
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -24,6 +26,25 @@ def releasing(waiting: Rows, succeeded: frozenset[str], now: int) -> list[Releas
         needed = [str(name) for name in row.get("waits_for") or ()]
         if needed and all(name.lower() in succeeded for name in needed):
             due.append(ReleaseTask(**_envelope(RELEASING, row, now), task_id=task, succeeded=tuple(needed)))
+    return due
+
+
+def breaking(executors: Rows, now: int) -> list[OpenCircuit | CloseCircuit]:
+    """An executor that failed too often in a row rests; one that answers again works as before."""
+    due: list[OpenCircuit | CloseCircuit] = []
+    for executor, row in executors.items():
+        if row["due"] == "open":
+            due.append(
+                OpenCircuit(
+                    **_envelope(BREAKING, row, now),
+                    executor=executor,
+                    failures=row["failures"],
+                    error_class=row["error_class"],
+                    sentence=row["sentence"],
+                )
+            )
+        elif row["due"] == "close":
+            due.append(CloseCircuit(**_envelope(BREAKING, row, now), executor=executor))
     return due
 
 

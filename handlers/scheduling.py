@@ -1,11 +1,16 @@
-"""Which task is next: by priority, then by age, and one task at a time in one directory."""
+"""Which task is next: by priority, then by age, one task at a time in one directory, if its executor may."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from handlers.path_policy import overlap
+from schemas import names
 
 Row = Mapping[str, Any]
+
+CLAIMABLE: Final = frozenset({"queued", "waiting_retry", "waiting_quota"})
+EVERY: Final = "*"
+"""The row of the view `executors` that concerns them all."""
 
 
 def order(row: Row) -> tuple[int, int]:
@@ -13,16 +18,41 @@ def order(row: Row) -> tuple[int, int]:
     return int(row["rank"]), int(row["received_position"])
 
 
-def choose(rows: Iterable[Row], now: int) -> Row | None:
-    """The queued task that may start at `now` (µs), None when there is none.
+def due(row: Row, now: int) -> bool:
+    """Whether a task waits for nothing but a worker."""
+    return row["status"] in CLAIMABLE and (row["not_before"] or 0) <= now
+
+
+def choose(rows: Iterable[Row], now: int, executors: Mapping[str, Row]) -> Row | None:
+    """The task that may start at `now` (µs), None when there is none.
 
     One that must wait for its directory keeps it: none behind it takes a part of that away.
     """
+    if executors.get(EVERY, {}).get("paused"):
+        return None
     rows = list(rows)
-    taken = [str(row["cwd"]) for row in rows if row["status"] == "running"]
-    due = [row for row in rows if row["status"] == "queued" and (row["not_before"] or 0) <= now]
-    for row in sorted(due, key=order):
+    running = [row for row in rows if row["status"] == "running"]
+    taken = [str(row["cwd"]) for row in running]
+    busy = {str(row["executor"]) for row in running}
+    for row in sorted((row for row in rows if due(row, now)), key=order):
+        if not _may(executors.get(str(row["executor"])), str(row["executor"]) in busy, now):
+            continue
         if not any(overlap(str(row["cwd"]), place) for place in taken):
             return row
         taken.append(str(row["cwd"]))
     return None
+
+
+def _may(executor: Row | None, busy: bool, now: int) -> bool:
+    """Whether an executor takes a task: not while it waits, and one at a time until it has answered."""
+    if executor is None:
+        return True
+    if (executor["wait_until"] or 0) > now or executor["due"] == "open":
+        return False
+    return executor["failures"] < names.CIRCUIT_FAILURES or not busy
+
+
+def open_until(row: Row, executors: Mapping[str, Row]) -> int:
+    """The moment (µs) from which a waiting task may start, as far as moments go."""
+    executor = executors.get(str(row["executor"]), {})
+    return max(int(row["not_before"] or 0), int(executor.get("wait_until") or 0))

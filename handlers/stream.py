@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 import orjson
 
-from handlers.framing import TEXT_LIMIT
+from handlers.clamped import cost, count, mapping, moment, status, text, usage, word
 from handlers.ports import AgentEnd
 from schemas.turn import Denial, TurnReport, Usage, details_of
 
@@ -36,17 +36,15 @@ KNOWN_TYPES = frozenset(
         "user",
     }
 )
-_COUNT_LIMIT = 10**15  # far beyond any true count, far below what a sum of many could overflow
-_COST_LIMIT = 10**9
 _TOOL_LIMIT = 10_000
 _DENIAL_LIMIT = 200
 _ERROR_LIMIT = 20
-_NAME_LIMIT = 200
 _SAID_LIMIT = 500
 _NOTES_LIMIT = 10
 _DENIED_BY_RULE = (
     "<tool_use_error>File is in a directory that is denied by your permission settings.</tool_use_error>"
 )
+_Ended = Literal["exited", "timeout", "cancelled", "interrupted", "inactivity", "not_started"]
 _NOT_OFFERED = "<tool_use_error>Error: No such tool available:"
 
 
@@ -91,6 +89,7 @@ class StreamState:
     model: str | None = None
     assistant_error: str | None = None
     rate_limit_rejected: bool = False
+    resets_at: int | None = None
     unknown: int = 0
     tool_ids: frozenset[str] = frozenset()
     unanswered: tuple[Denial, ...] = ()
@@ -128,13 +127,13 @@ def tools_used(line: Mapping[str, Any]) -> list[ToolCall]:
     """The tools that an assistant's line calls; a call without a name or an id is left out."""
     if line.get("type") != "assistant":
         return []
-    content = _mapping(line.get("message")).get("content")
+    content = mapping(line.get("message")).get("content")
     calls = []
     for block in content if isinstance(content, list) else []:
         if isinstance(block, dict) and block.get("type") == "tool_use":
-            name, use_id = _word(block.get("name")), _word(block.get("id"))
+            name, use_id = word(block.get("name")), word(block.get("id"))
             if name and use_id:
-                calls.append(ToolCall(name, use_id, _mapping(block.get("input"))))
+                calls.append(ToolCall(name, use_id, mapping(block.get("input"))))
     return calls
 
 
@@ -152,16 +151,22 @@ def hear(state: StreamState, line: Mapping[str, Any]) -> tuple[StreamState, tupl
         return _hear_result(state, line), ()
     if kind == "system":
         if line.get("subtype") == "init":
-            version, model = _word(line.get("claude_code_version")), _word(line.get("model"))
+            version, model = word(line.get("claude_code_version")), word(line.get("model"))
             state = replace(state, version=version or state.version, model=model or state.model)
         return state, ()
     if kind == "rate_limit_event":
-        status = _mapping(line.get("rate_limit_info")).get("status")
-        # One line for each change of state: the last one holds.
-        return replace(state, rate_limit_rejected=status == "rejected"), ()
+        return _hear_limit(state, mapping(line.get("rate_limit_info"))), ()
     if not (isinstance(kind, str) and kind in KNOWN_TYPES):
-        state = _noted(replace(state, unknown=state.unknown + 1), f"line of unknown type {_word(kind)!r}")
+        state = _noted(replace(state, unknown=state.unknown + 1), f"line of unknown type {word(kind)!r}")
     return state, ()
+
+
+def _hear_limit(state: StreamState, info: Mapping[str, Any]) -> StreamState:
+    """One line for each change of state: the last one holds; only what lifts a limit forgets its end."""
+    if info.get("status") != "rejected":
+        return replace(state, rate_limit_rejected=False, resets_at=None)
+    resets_at = moment(info.get("resetsAt"))
+    return replace(state, rate_limit_rejected=True, resets_at=resets_at or state.resets_at)
 
 
 def answered(before: StreamState, after: StreamState) -> frozenset[str]:
@@ -170,10 +175,8 @@ def answered(before: StreamState, after: StreamState) -> frozenset[str]:
     return frozenset(call.tool for call in before.unanswered if call.tool_use_id not in waiting)
 
 
-def _hear_assistant(
-    state: StreamState, line: Mapping[str, Any]
-) -> tuple[StreamState, tuple[ToolCall, ...]]:
-    error = _word(line.get("error"))
+def _hear_assistant(state: StreamState, line: Mapping[str, Any]) -> tuple[StreamState, tuple[ToolCall, ...]]:
+    error = word(line.get("error"))
     if error and not line.get("parent_tool_use_id"):  # a subagent's trouble is not the turn's
         state = replace(state, assistant_error=error)
     # One message may come in several lines, and a resumed session says old ones again.
@@ -194,8 +197,8 @@ def _hear_assistant(
 
 def _hear_tool_results(state: StreamState, line: Mapping[str, Any]) -> StreamState:
     """Refusals that the result's own list leaves out: of deny rules (2.1.197), of tools not offered (all)."""
-    content = _mapping(line.get("message")).get("content")
-    blocks = [_mapping(block) for block in content] if isinstance(content, list) else []
+    content = mapping(line.get("message")).get("content")
+    blocks = [mapping(block) for block in content] if isinstance(content, list) else []
     results = {str(block.get("tool_use_id")): block for block in blocks if block.get("type") == "tool_result"}
     answered = [call for call in state.unanswered if call.tool_use_id in results]
     if not answered:
@@ -220,34 +223,27 @@ def _is_refusal(tool: str, result: Mapping[str, Any]) -> bool:
 
 def _hear_result(state: StreamState, line: Mapping[str, Any]) -> StreamState:
     state = replace(state, denials=_denials(state.denials, line.get("permission_denials")))
-    subtype, is_error = _word(line.get("subtype")), line.get("is_error")
+    subtype, is_error = word(line.get("subtype")), line.get("is_error")
     if subtype is None or not isinstance(is_error, bool):
         return _noted(state, "a result line without subtype or is_error was passed over")
     notes: list[str] = []
-    text = _text(line.get("result"), notes)
-    usage = _mapping(line.get("usage"))
     errors = line.get("errors")
-    said = [_word(error, _SAID_LIMIT) for error in errors[:_ERROR_LIMIT]] if isinstance(errors, list) else []
+    said = [word(error, _SAID_LIMIT) for error in errors[:_ERROR_LIMIT]] if isinstance(errors, list) else []
     if isinstance(errors, list) and len(errors) > _ERROR_LIMIT:
         notes.append(f"only the first {_ERROR_LIMIT} errors are kept")
     result = Result(
         subtype=subtype,
         is_error=is_error,
-        num_turns=_count(line, "num_turns", notes),
-        text=text,
+        num_turns=count(line, "num_turns", notes),
+        text=text(line.get("result"), notes),
         structured=line.get("structured_output") is not None,
         deferred=_deferred(line),
-        api_error_status=_status(line.get("api_error_status")),
+        api_error_status=status(line.get("api_error_status")),
         errors=tuple(error for error in said if error),
-        terminal_reason=_word(line.get("terminal_reason")),
-        session_id=_word(line.get("session_id")),
-        usage=Usage(
-            input_tokens=_count(usage, "input_tokens", notes),
-            output_tokens=_count(usage, "output_tokens", notes),
-            cache_read_tokens=_count(usage, "cache_read_input_tokens", notes),
-            cache_creation_tokens=_count(usage, "cache_creation_input_tokens", notes),
-        ),
-        cost_usd=_cost(line.get("total_cost_usd"), notes),
+        terminal_reason=word(line.get("terminal_reason")),
+        session_id=word(line.get("session_id")),
+        usage=usage(line, notes),
+        cost_usd=cost(line.get("total_cost_usd"), notes),
     )
     for note in notes:
         state = _noted(state, note)
@@ -267,12 +263,13 @@ def report(state: StreamState, end: AgentEnd, session_id: str | None = None) -> 
         notes.insert(0, end.note)
     known = {} if result is None else _of_result(result)
     return TurnReport(
-        ended=cast(Literal["exited", "timeout", "cancelled", "interrupted", "not_started"], end.ended),
+        ended=cast(_Ended, end.ended),
         exit_code=end.exit_code,
         elapsed_ms=max(0, end.elapsed_ms),
         has_result=result is not None,
         assistant_error=state.assistant_error,
         rate_limit_rejected=state.rate_limit_rejected,
+        resets_at=state.resets_at,
         agent_version=state.version,
         model=state.model,
         denials=state.denials,
@@ -312,10 +309,10 @@ def _denials(before: tuple[Denial, ...], listed: Any) -> tuple[Denial, ...]:
     """Those known and those listed now; one process may give several results."""
     known = {denial.tool_use_id: denial for denial in before}
     for item in listed if isinstance(listed, list) else []:
-        tool, tool_use_id = _word(_mapping(item).get("tool_name")), _word(_mapping(item).get("tool_use_id"))
+        tool, tool_use_id = word(mapping(item).get("tool_name")), word(mapping(item).get("tool_use_id"))
         if tool and len(known) < _DENIAL_LIMIT:
             key = tool_use_id or f"unnamed-{len(known)}"
-            detail = details_of(_mapping(item["tool_input"])) if "tool_input" in item else ""
+            detail = details_of(mapping(item["tool_input"])) if "tool_input" in item else ""
             known.setdefault(key, Denial(tool=tool, tool_use_id=key, detail=detail))
     return tuple(known.values())
 
@@ -324,51 +321,3 @@ def _noted(state: StreamState, note: str) -> StreamState:
     if note in state.notes or len(state.notes) >= _NOTES_LIMIT:
         return state
     return replace(state, notes=(*state.notes, note))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _word(value: Any, limit: int = _NAME_LIMIT) -> str | None:
-    """A short text of one line without control characters; None where there is none."""
-    if not isinstance(value, str):
-        return None
-    return "".join(char if char.isprintable() else " " for char in value[:limit]).strip() or None
-
-
-def _text(value: Any, notes: list[str]) -> str:
-    if not isinstance(value, str):
-        return ""
-    encoded = value.encode("utf-8", "replace")
-    if len(encoded) <= TEXT_LIMIT:
-        return value
-    notes.append(f"the result text of {len(encoded)} bytes is cut to {TEXT_LIMIT}")
-    return encoded[:TEXT_LIMIT].decode("utf-8", "ignore")
-
-
-def _count(line: Mapping[str, Any], key: str, notes: list[str]) -> int:
-    value = line.get(key)
-    if value is None:
-        return 0
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _COUNT_LIMIT:
-        return value
-    notes.append(f"{key} is no count and was taken as 0")
-    return 0
-
-
-def _cost(value: Any, notes: list[str]) -> float:
-    if value is None:
-        return 0.0
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and 0 <= value <= _COST_LIMIT:  # NaN compares false with everything
-        return float(value)
-    notes.append("total_cost_usd is no amount and was taken as 0")
-    return 0.0
-
-
-def _status(value: Any) -> int | None:
-    """An HTTP status, given as a number or as its digits."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599 else None

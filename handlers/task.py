@@ -1,4 +1,4 @@
-"""A task: received, given its place, released, cancelled."""
+"""A task: received, given its place, released, paused, done again, cancelled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,51 +8,74 @@ from eventstore.event import Recorded
 from handlers.decider import Decider, Refused
 from schemas import names
 from schemas.attempt import TaskCancelled
+from schemas.standing import UNKNOWN, Standing
 from schemas.task import (
     CancelRequested,
     CancelTask,
+    PauseTask,
     QueueTask,
     ReceiveTask,
     ReleaseTask,
+    ResumeTask,
+    RetryRequested,
+    RetryTask,
     TaskCommand,
+    TaskPaused,
     TaskQueued,
     TaskReceived,
     TaskReleased,
+    TaskResumed,
 )
 from schemas.word import Fact
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """`received` is the payload of task_received; None while the task is unknown."""
+    """`received` is the payload of task_received; None while the task is unknown.
 
-    status: str = "unknown"
+    `waits_for` are the tasks that it waits for still; `archived` is where its file lies, None: nowhere.
+    """
+
+    standing: Standing = UNKNOWN
     received: Mapping[str, Any] | None = None
     arrived: int = 0
     attempt: int = 0
     claimed: int = 0
     first_claim: int | None = None
+    executor: str | None = None
     waits_for: tuple[str, ...] = ()
     cancel_requested: bool = False
+    archived: str | None = None
+
+    @property
+    def status(self) -> str:
+        return self.standing.status
 
 
 def evolve(state: TaskState, event: Recorded) -> TaskState:
+    state = replace(state, standing=state.standing.after(event.type, event.data))
     match event.type:
         case names.TASK_RECEIVED:
-            return replace(state, status="received", received=event.data, arrived=event.time)
-        case names.TASK_QUEUED:
-            waits_for = tuple(event.data["waits_for"])
-            return replace(state, status="waiting_dependency" if waits_for else "queued", waits_for=waits_for)
-        case names.TASK_RELEASED | names.TASK_INTERRUPTED:
-            return replace(state, status="queued")
+            waits_for = tuple(event.data["spec"]["after"])
+            return replace(state, received=event.data, arrived=event.time, waits_for=waits_for)
+        case names.TASK_QUEUED | names.RETRY_REQUESTED:
+            return replace(state, waits_for=tuple(event.data["waits_for"]), cancel_requested=False)
+        case names.TASK_RELEASED:
+            return replace(state, waits_for=())
         case names.TASK_CLAIMED:
             first = event.time if state.first_claim is None else state.first_claim
-            attempt = event.data["attempt"]
-            return replace(state, status="running", attempt=attempt, claimed=event.time, first_claim=first)
+            data = event.data
+            return replace(
+                state,
+                attempt=data["attempt"],
+                executor=data["executor"],
+                claimed=event.time,
+                first_claim=first,
+            )
         case names.CANCEL_REQUESTED:
             return replace(state, cancel_requested=True)
-        case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
-            return replace(state, status=names.STATUS_OF_END[event.type])
+        case names.TASK_ARCHIVED:
+            return replace(state, archived=event.data["path"])
         case _:
             return state
 
@@ -67,6 +90,12 @@ def decide(command: TaskCommand, state: TaskState) -> Sequence[Fact]:
             return _release(command, state)
         case CancelTask():
             return _cancel(command, state)
+        case RetryTask():
+            return _retry(command, state)
+        case PauseTask():
+            return _pause(command, state)
+        case ResumeTask():
+            return _resume(command, state)
         case _:
             raise TypeError(f"no rule for {type(command).__name__}")
 
@@ -86,7 +115,7 @@ def _receive(command: ReceiveTask, state: TaskState) -> Sequence[Fact]:
         raise Refused(
             "already_known",
             f"task {command.task_id} was taken in before with the same bytes and is {state.status}.",
-            f"See it with `evt show {command.task_id}`; give the file another `id` to have it done again.",
+            f"Have it done again with `evt retry {command.task_id}`, or give the file another `id`.",
         )
     raise Refused(
         "id_conflict",
@@ -96,30 +125,35 @@ def _receive(command: ReceiveTask, state: TaskState) -> Sequence[Fact]:
 
 
 def _queue(state: TaskState) -> Sequence[Fact]:
-    if state.received is None or state.status != "received":
+    if state.received is None or state.standing.beneath != "received":
         return []
     spec = state.received["spec"]
-    return [
-        TaskQueued(
-            priority=spec["priority"],
-            cwd=spec["cwd"],
-            waits_for=tuple(spec["after"]),
-            not_before=spec["not_before"],
-            title=spec["title"],
-            task_type=spec["task_type"],
-        )
-    ]
+    place = _place(state, tuple(spec["after"]))
+    queued = TaskQueued(**place, not_before=spec["not_before"])
+    # Who looks at the queue alone has not heard of it: there was no place that could be paused.
+    return [queued, TaskPaused(reason="paused before it was queued")] if state.standing.paused else [queued]
+
+
+def _place(state: TaskState, waits_for: tuple[str, ...]) -> dict[str, Any]:
+    spec = (state.received or {})["spec"]
+    return {
+        "priority": spec["priority"],
+        "cwd": spec["cwd"],
+        "waits_for": waits_for,
+        "title": spec["title"],
+        "task_type": spec["task_type"],
+        "executor": spec["executor"] or names.EXECUTOR,
+    }
 
 
 def _release(command: ReleaseTask, state: TaskState) -> Sequence[Fact]:
-    if state.status != "waiting_dependency" or not set(state.waits_for) <= set(command.succeeded):
+    if state.standing.beneath != "waiting_dependency" or not set(state.waits_for) <= set(command.succeeded):
         return []
     return [TaskReleased(waited_for=state.waits_for)]
 
 
 def _cancel(command: CancelTask, state: TaskState) -> Sequence[Fact]:
-    if state.received is None:
-        raise Refused("not_found", f"there is no task {command.task_id}.", "`evt list` shows all of them.")
+    _refuse_unknown(command, state)
     if state.status == "cancelled":
         return []
     if state.status in names.ENDED:
@@ -130,12 +164,13 @@ def _cancel(command: CancelTask, state: TaskState) -> Sequence[Fact]:
         )
     if state.status == "running":
         return [] if state.cancel_requested else [CancelRequested(reason=command.reason)]
-    spec = state.received["spec"]
+    spec = (state.received or {})["spec"]
     claimed = state.claimed if state.attempt else command.time
     first = command.time if state.first_claim is None else state.first_claim
     return [
         TaskCancelled(
             attempt=state.attempt,
+            executor=state.executor,
             task_type=spec["task_type"],
             agent=spec["agent"],
             priority=spec["priority"],
@@ -145,6 +180,59 @@ def _cancel(command: CancelTask, state: TaskState) -> Sequence[Fact]:
             by=command.actor,
         )
     ]
+
+
+def _refuse_unknown(command: TaskCommand, state: TaskState) -> None:
+    if state.received is None:
+        raise Refused("not_found", f"there is no task {command.task_id}.", "`evt list` shows all of them.")
+
+
+def _retry(command: RetryTask, state: TaskState) -> Sequence[Fact]:
+    """An ended task gets a new place; one that waits for a moment waits no longer; else nothing."""
+    _refuse_unknown(command, state)
+    if state.status == "paused":
+        raise Refused(
+            "conflict",
+            f"task {command.task_id} is paused.",
+            f"Let it go on with `evt resume {command.task_id}`.",
+        )
+    if state.status not in names.ENDED and state.status not in ("waiting_retry", "waiting_quota"):
+        return []
+    return [
+        RetryRequested(
+            task_id=str(state.received["task_id"]) if state.received else command.task_id,
+            **_place(state, state.waits_for),
+            not_before=None,
+            attempt=state.attempt,
+            was=state.status,
+            reason=command.reason,
+            archived=state.archived,
+        )
+    ]
+
+
+def _pause(command: PauseTask, state: TaskState) -> Sequence[Fact]:
+    _refuse_unknown(command, state)
+    if state.standing.ended:
+        raise Refused(
+            "conflict",
+            f"task {command.task_id} has already {state.status}.",
+            "Only a task that waits or runs can be paused.",
+        )
+    return [] if state.standing.paused else [TaskPaused(reason=command.reason)]
+
+
+def _resume(command: ResumeTask, state: TaskState) -> Sequence[Fact]:
+    _refuse_unknown(command, state)
+    if state.standing.paused:
+        return [TaskResumed(reason=command.reason)]
+    if state.standing.ended:
+        raise Refused(
+            "conflict",
+            f"task {command.task_id} has already {state.status}.",
+            f"Have it done again with `evt retry {command.task_id}`.",
+        )
+    return []
 
 
 TASK = Decider("task", TaskState(), decide, evolve)

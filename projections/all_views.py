@@ -4,6 +4,8 @@ from typing import Final
 
 from projections import (
     artifacts,
+    costs,
+    executors,
     in_inbox,
     metrics,
     queue,
@@ -24,6 +26,7 @@ TO_DO: Final[tuple[Projection, ...]] = (
     to_write.PROJECTION,
     to_archive.PROJECTION,
     in_inbox.PROJECTION,
+    executors.PROJECTION,
 )
 """Rows only for work that is left, so that they fit into memory whatever the log's length."""
 
@@ -31,6 +34,7 @@ ALL: Final[tuple[Projection, ...]] = (
     tasks.PROJECTION,
     artifacts.PROJECTION,
     metrics.PROJECTION,
+    costs.PROJECTION,
     *TO_DO,
 )
 BY_NAME: Final = {projection.name: projection for projection in ALL}

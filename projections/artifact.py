@@ -89,7 +89,8 @@ def _errors(story: Story, report: Mapping[str, Any]) -> list[str]:
     if story.end is not None and story.end.type == names.TASK_CANCELLED:
         errors.append(f"cancelled by {story.end.data['by']}: {story.end.data['reason']}")
     errors += report.get("errors", ())
-    if report.get("note"):
+    # What is noted of a good end is evidence, not an error.
+    if report.get("note") and not (story.end is not None and story.end.type == names.TASK_SUCCEEDED):
         errors.append(report["note"])
     return list(dict.fromkeys(errors))
 
@@ -184,6 +185,9 @@ def _blobs(story: Story) -> dict[str, str]:
         for name in ("stdout", "stderr"):
             if data["report"][name]["sha256"] is not None:
                 blobs[before + name] = data["report"][name]["sha256"]
+    for (attempt, number), result in story.checks.items():
+        if result["output"]["sha256"] is not None:
+            blobs[f"attempt-{attempt}-check-{number}"] = result["output"]["sha256"]
     return blobs
 
 

@@ -14,6 +14,8 @@ class LiveViews:
         self._folds = {projection.name: Fold(projection) for projection in projections}
         self._at = dict.fromkeys(self._folds, 0)
         self._readers: dict[str, list[Fold]] = {}
+        self._plain: dict[str, dict[str, Row]] = {}
+        self._touched = dict.fromkeys(self._folds, 0)
         self._position = 0
 
     @property
@@ -29,6 +31,7 @@ class LiveViews:
             for fold in self._interested(event.type):
                 if last > self._at[fold.projection.name]:
                     fold.apply(event)
+                    self._note(fold, event)
         self.reached(last)
 
     def reached(self, position: int) -> None:
@@ -43,15 +46,23 @@ class LiveViews:
         in_order = sorted(rows.items(), key=lambda item: item[1].global_position)
         fold.held.update(in_order)
         self._folds[name] = fold
-        self._at[name] = position
+        self._at[name] = self._touched[name] = position
         self._readers.clear()
+        self._plain.pop(name, None)
 
     def rows(self, name: str) -> dict[str, Row]:
         """The rows by key, in no promised order.
 
         The mapping is the caller's own; the rows are not to be changed.
         """
-        return self._folds[name].rows()
+        plain = self._plain.get(name)
+        if plain is None:
+            plain = self._plain[name] = self._folds[name].rows()
+        return plain.copy()
+
+    def touched(self, name: str) -> int:
+        """The global position up to which the view has moved: no row is newer."""
+        return self._touched[name]
 
     def row(self, name: str, key: str) -> Row | None:
         found = self._folds[name].get(key)
@@ -65,6 +76,20 @@ class LiveViews:
     def written(self, name: str) -> dict[str, Written]:
         """Rows with their positions, sorted by key."""
         return self._folds[name].over({})
+
+    def _note(self, fold: Fold, event: Recorded) -> None:
+        """Keep the plain rows up to the fold: copying them is much quicker than making them."""
+        name, keys = fold.projection.name, fold.projection.keys(event)
+        if keys:
+            self._touched[name] = event.global_position
+        plain = self._plain.get(name)
+        if plain is not None:
+            for key in keys:
+                found = fold.get(key)
+                if found is None:
+                    plain.pop(key, None)
+                else:
+                    plain[key] = found.row
 
     def _interested(self, event_type: str) -> list[Fold]:
         readers = self._readers.get(event_type)

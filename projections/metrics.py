@@ -62,6 +62,10 @@ COUNTED_AS: Final = {
     names.TASK_CLAIMED: "attempts",
     names.TASK_INTERRUPTED: "interrupted",
     names.TURN_FINISHED: "turns",
+    names.RETRY_SCHEDULED: "retries",
+    names.QUOTA_WAIT_STARTED: "quota_waits",
+    names.STALE_RESULT_REJECTED: "stale_results",
+    names.RETRY_REQUESTED: "retry_requests",
     **names.STATUS_OF_END,
 }
 
@@ -72,10 +76,12 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     if event.type in names.ENDS:
         _time(new, event.data)
     elif event.type == names.TURN_FINISHED:
-        report = event.data["report"]
-        _add(new, "cost_micro_usd_sum", round(report["cost_usd"] * 1_000_000))
+        spent = event.data["spent"]
+        _add(new, "cost_micro_usd_sum", round(spent["usd"] * 1_000_000))
         for field in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"):
-            _add(new, f"{field}_sum", report["usage"][field])
+            _add(new, f"{field}_sum", spent[field])
+    elif event.type == names.STALE_RESULT_REJECTED:
+        _add(new, "cost_micro_usd_sum", round((event.data["cost_usd"] or 0.0) * 1_000_000))
     return new
 
 
@@ -98,7 +104,7 @@ def _add(new: Row, name: str, amount: int) -> None:
 
 PROJECTION: Final = Projection(
     name="metrics",
-    version=1,
+    version=2,
     types=frozenset(COUNTED_AS),
     keys=_keys,
     apply=_apply,

@@ -31,6 +31,7 @@ class Story:
     changes: FileChanges = NO_CHANGES
     files: tuple[Mapping[str, Any], ...] = ()
     redactions: dict[str, int] = field(default_factory=dict)
+    checks: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def last(self) -> Recorded:
@@ -92,6 +93,8 @@ def _take(story: Story, event: Recorded) -> None:
             story.changes = story.changes.measured_from(data["blob"])
         case names.FILES_MODIFIED:
             story.changes = story.changes.found(data["files"])
+        case names.CHECK_FINISHED:
+            story.checks[data["attempt"], data["result"]["index"]] = data["result"]
         case names.TURN_STARTED:
             story.starts.append(event)
         case names.TURN_FINISHED:
@@ -111,9 +114,9 @@ def cost(story: Story) -> dict[str, Any]:
     for turn in story.turns:
         data = turn.data
         row = by_attempt.setdefault(data["attempt"], {"usd": 0.0, **dict.fromkeys(TOKENS, 0)})
-        row["usd"] = round(row["usd"] + data["report"]["cost_usd"], 9)
+        row["usd"] = round(row["usd"] + data["spent"]["usd"], 9)
         for name in TOKENS:
-            row[name] += data["report"]["usage"][name]
+            row[name] += data["spent"][name]
     return {
         "usd": round(sum(row["usd"] for row in by_attempt.values()), 9),
         **{name: sum(row[name] for row in by_attempt.values()) for name in TOKENS},

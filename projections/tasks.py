@@ -1,9 +1,11 @@
 """tasks: every task there ever was, and every refusal."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from eventstore.event import Recorded
 from projections.projection import Projection, Row
+from projections.standing import standing_of, told
 from schemas import names
 from schemas.file_changes import NO_CHANGES, FileChanges
 
@@ -34,9 +36,30 @@ UNTOUCHED: Final[Row] = {
     "files_modified": 0,
     "changes": None,
     "cancel_requested": False,
+    "beneath": "received",
+    "paused": False,
+    "executor": None,
+    "by_attempt": {},
+    "checks": [],
+    "unproved": 0,
     "worker": None,
     "parent_task_id": None,
 }
+
+
+AGAIN: Final[Row] = {
+    "ended_at": None,
+    "claimed_at": None,
+    "not_before": None,
+    "reason": None,
+    "sentence": None,
+    "error_class": None,
+    "verified": None,
+    "unproved": 0,
+    "cancel_requested": False,
+    "worker": None,
+}
+"""What a task that is asked for again no longer says."""
 
 
 def refused_key(event: Recorded) -> str:
@@ -60,7 +83,8 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
         return {**_refused(event), **seen}
     if row is None:
         return None
-    return {**row, **_changes(row, event), **seen}
+    standing = standing_of(row).after(event.type, event.data)
+    return {**row, **_changes(row, event), **told(standing), **seen}
 
 
 def _received(event: Recorded) -> Row:
@@ -98,6 +122,7 @@ def _refused(event: Recorded) -> Row:
         "file_name": data["file_name"],
         "received_at": event.time,
         "ended_at": event.time,
+        "beneath": "refused",
         "reason": data["code"],
         "sentence": data["reason"],
         "refused_id": data["refused_id"],
@@ -110,27 +135,34 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
     """What an event changes in the row of a known task."""
     match event.type:
         case names.TASK_QUEUED:
-            waits_for = list(event.data["waits_for"])
             return {
-                "status": "waiting_dependency" if waits_for else "queued",
                 "queued_at": event.time,
-                "waits_for": waits_for,
+                "waits_for": list(event.data["waits_for"]),
                 "not_before": event.data["not_before"],
+                "executor": event.data["executor"],
             }
+        case names.RETRY_REQUESTED:
+            return {**AGAIN, "queued_at": event.time, "waits_for": list(event.data["waits_for"])}
         case names.TASK_RELEASED:
-            return {"status": "queued", "waits_for": []}
+            return {"waits_for": []}
         case names.TASK_CLAIMED:
             data = event.data
             return {
-                "status": "running",
                 "attempt": data["attempt"],
                 "worker": data["worker"],
                 "cwd": data["cwd"],
                 "claimed_at": event.time,
                 "session_id": None,
+                "checks": [],
             }
         case names.TASK_INTERRUPTED:
-            return {"status": "queued", "worker": None, "claimed_at": None}
+            return {"worker": None, "claimed_at": None, "not_before": None, "sentence": event.data["reason"]}
+        case names.RETRY_SCHEDULED | names.QUOTA_WAIT_STARTED:
+            return _waits(event)
+        case names.CHECK_FINISHED:
+            result = event.data["result"]
+            told_check = {name: result[name] for name in ("index", "command", "passed")}
+            return {"checks": [*row["checks"], told_check]}
         case names.TURN_STARTED:
             return {"session_id": event.data["session_id"]}
         case names.FILES_MODIFIED:
@@ -138,7 +170,7 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
         case names.STEP_FINISHED if event.data["phase"] == "snapshot" and event.data["blob"] is not None:
             return _files(_file_changes(row).measured_from(event.data["blob"]))
         case names.TURN_FINISHED:
-            return _spent(row, event.data["report"])
+            return _spent(row, event.data)
         case names.CANCEL_REQUESTED:
             return {"cancel_requested": True}
         case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
@@ -164,24 +196,42 @@ def _files(changes: FileChanges) -> dict[str, Any]:
     return {"files_modified": len(changes.current), "changes": kept}
 
 
-def _spent(row: Row, report: dict[str, Any]) -> dict[str, Any]:
-    usage = report["usage"]
-    tokens = {name: row["tokens"][name] + usage[field] for name, field in TOKENS.items()}
-    return {"cost_usd": round(row["cost_usd"] + report["cost_usd"], 9), "tokens": tokens}
+def _waits(event: Recorded) -> dict[str, Any]:
+    """Why and until when a task is not tried again yet."""
+    data = event.data
+    return {
+        "worker": None,
+        "claimed_at": None,
+        "not_before": data["wake_at"],
+        "sentence": data["sentence"],
+        "error_class": data.get("error_class", "quota"),
+        "reason": data.get("reason", "quota"),
+    }
+
+
+def _spent(row: Row, turn: Mapping[str, Any]) -> dict[str, Any]:
+    spent, attempt = turn["spent"], str(turn["attempt"])
+    before = row["by_attempt"].get(attempt, 0.0)
+    return {
+        "cost_usd": round(row["cost_usd"] + spent["usd"], 9),
+        "tokens": {name: row["tokens"][name] + spent[field] for name, field in TOKENS.items()},
+        "by_attempt": {**row["by_attempt"], attempt: round(before + spent["usd"], 9)},
+    }
 
 
 def _ended(event: Recorded) -> dict[str, Any]:
     data = event.data
     return {
-        "status": names.STATUS_OF_END[event.type],
         "ended_at": event.time,
         "waits_for": [],
         "reason": data.get("reason"),
         "sentence": data.get("sentence"),
         "error_class": data.get("error_class"),
         "verified": data.get("verified"),
+        "unproved": sum(line.startswith("unproved") for line in data.get("evidence", ())),
+        "not_before": None,
         "changes": None,
     }
 
 
-PROJECTION: Final = Projection(name="tasks", version=2, types=None, keys=_keys, apply=_apply)
+PROJECTION: Final = Projection(name="tasks", version=3, types=None, keys=_keys, apply=_apply)

@@ -20,7 +20,7 @@ def _keys(event: Recorded) -> tuple[str, ...]:
     if task_id is None:
         return ()
     match event.type:
-        case names.TASK_QUEUED:
+        case names.TASK_QUEUED | names.RETRY_REQUESTED:
             others = event.data["waits_for"]
             return _distinct(task_id, others) if others else ()
         case names.TASK_RELEASED:
@@ -37,7 +37,7 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     task_id = str(names.task_of(event.stream))
     new = dict(row or {})
     match event.type:
-        case names.TASK_QUEUED:
+        case names.TASK_QUEUED | names.RETRY_REQUESTED:
             _queued(key, task_id, new, event)
         case names.TASK_RELEASED:
             _released(key, task_id, new, event)
@@ -74,8 +74,8 @@ def _ended(new: Row, event: Recorded) -> None:
 
 PROJECTION: Final = Projection(
     name="waiting",
-    version=2,
-    types=frozenset({names.TASK_QUEUED, names.TASK_RELEASED}) | names.ENDS,
+    version=3,
+    types=frozenset({names.TASK_QUEUED, names.RETRY_REQUESTED, names.TASK_RELEASED}) | names.ENDS,
     keys=_keys,
     apply=_apply,
 )

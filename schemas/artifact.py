@@ -124,7 +124,7 @@ class Linkage(ArtifactPart):
 class Outcome(ArtifactPart):
     """`ended`: how the agent's process went; `claimed`: what it says; `verified`: what was found."""
 
-    ended: Literal["exited", "timeout", "cancelled", "interrupted", "not_started"]
+    ended: Literal["exited", "timeout", "cancelled", "interrupted", "inactivity", "not_started"]
     claimed: str
     verified: Literal["passed", "failed", "unchecked"]
     evidence: tuple[str, ...]

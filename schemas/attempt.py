@@ -66,6 +66,7 @@ class Conditions(Part):
     watcher_running: bool
     guarded_write: bool = False
     inactivity_s: float = 0.0
+    max_budget_usd: Usd | None = None
 
 
 class TaskClaimed(Fact):
@@ -274,6 +275,14 @@ class ExtendLease(AttemptCommand):
 
 class NoteCheck(AttemptCommand):
     result: CheckResult
+
+
+class RejectStale(TaskCommand):
+    """Record that a worker whose attempt is over wanted to write `command`."""
+
+    attempt: int
+    command: str
+    cost_usd: Usd | None = None
 
 
 class InterruptAttempt(AttemptCommand):

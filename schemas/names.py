@@ -88,6 +88,9 @@ ENDED: Final = frozenset({"succeeded", "failed", "cancelled", "refused", "droppe
 EXECUTOR: Final = "claude"
 """The executor of a task that names none."""
 
+CIRCUIT_FAILURES: Final = 3
+"""So many attempts in a row that an executor failed open its circuit."""
+
 SYSTEM: Final = "system"
 """The stream of what belongs to no task."""
 

@@ -122,6 +122,7 @@ class RetryRequested(TaskQueued):
     """
 
     TYPE: ClassVar[str] = names.RETRY_REQUESTED
+    task_id: str
     attempt: int
     was: str
     reason: str

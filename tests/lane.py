@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 import trio
+from trio.abc import Clock
 
 from adapters.blob_store import BlobStore
 from adapters.claude_agent import ClaudeAgent
@@ -53,12 +54,17 @@ def the_lane() -> Lane:
     pytest.skip(f"no Claude lane: {found}")
 
 
-def both(work: Callable[[Cli], Coroutine[Any, Any, Found]]) -> list[Found]:
-    """Do the work with the older and the newer version, side by side; what came of it, in that order."""
+def both(
+    work: Callable[[Cli], Coroutine[Any, Any, Found]], clock: Callable[[], Clock] | None = None
+) -> list[Found]:
+    """Do the work with the older and the newer version, side by side; what came of it, in that order.
+
+    `clock` makes the clock that trio shall go by.
+    """
 
     def one(cli: Cli) -> Found:
         try:
-            return trio.run(work, cli)
+            return trio.run(work, cli, clock=None if clock is None else clock())
         except BaseException as problem:
             problem.add_note(f"with the Claude CLI {cli.version}")
             raise
@@ -92,7 +98,7 @@ class Place:
     """A folder for one version's turns: a user's home, a working directory, the blobs.
 
     `more` are variables beside those of `environment`; None takes one away. `executable`
-    stands for the CLI's own program.
+    stands for the CLI's own program. `patience_s` is what ProcessTrees gets.
     """
 
     root: Path
@@ -100,6 +106,7 @@ class Place:
     url: str
     more: Mapping[str, str | None] = field(default_factory=dict)
     executable: str = ""
+    patience_s: float = 10.0
 
     def __post_init__(self) -> None:
         self.root = self.root.resolve()
@@ -114,7 +121,7 @@ class Place:
             environ={name: value for name, value in said.items() if value is not None},
             blobs=BlobStore(self.blobs, str),
             redact=str,
-            trees=ProcessTrees(),
+            trees=ProcessTrees(patience_s=self.patience_s),
         )
 
     def order(self, prompt: str, task_type: str = "bug_fix", **changed: Any) -> AgentOrder:

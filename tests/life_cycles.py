@@ -1,39 +1,38 @@
-"""Plausible lives of tasks, as events in a log: told by hand, or grown from numbers."""
+"""Plausible lives of tasks, as events in a log, told by hand."""
 
-from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from eventstore.event import ANY, Event, Place
 from eventstore.log import Log
+from handlers.spending import totals
 from schemas import names
 from schemas.attempt import (
+    CheckFinished,
+    CheckResult,
     Conditions,
     FileChange,
     FilesModified,
+    QuotaWaitStarted,
+    RetryScheduled,
     StepFinished,
-    StepStarted,
     TaskCancelled,
     TaskClaimed,
     TaskFailed,
-    TaskInterrupted,
     TaskSucceeded,
 )
 from schemas.files import ArtifactWritten
 from schemas.process import ProcessIdentity
-from schemas.service import SecretRedacted
 from schemas.task import (
-    CancelRequested,
+    RetryRequested,
     TaskArchived,
     TaskQueued,
     TaskReceived,
     TaskRefused,
-    TaskReleased,
     TaskSpec,
 )
 from schemas.turn import (
     AgentStarted,
     Captured,
-    PermissionDenied,
     ToolUsed,
     TurnFinished,
     TurnReport,
@@ -212,17 +211,79 @@ def report(**changed: object) -> TurnReport:
 
 
 def turn_finished(attempt: int, turn_index: int = 0, **changed: object) -> TurnFinished:
+    told = report(**changed)
     return TurnFinished(
         attempt=attempt,
         turn_index=turn_index,
         session_id=f"session-{attempt}-{turn_index}",
-        report=report(**changed),
+        report=told,
+        spent=totals(told),
+    )
+
+
+def checked(attempt: int, index: int = 0, output: str = "ok", *, passed: bool = True) -> CheckFinished:
+    result = CheckResult(
+        index=index,
+        command="make test",
+        ended="exited",
+        exit_code=0 if passed else 1,
+        passed=passed,
+        elapsed_ms=1200,
+        output=Captured(head=output, tail=output, text=output, size=len(output), sha256=hash_of(output)),
+    )
+    return CheckFinished(attempt=attempt, result=result)
+
+
+def retry_scheduled(
+    attempt: int, wake_at: int = BEGINNING, error_class: str = "network", retry: int = 1
+) -> RetryScheduled:
+    return RetryScheduled.model_validate(
+        {
+            "attempt": attempt,
+            "executor": names.EXECUTOR,
+            "error_class": error_class,
+            "reason": "unreachable",
+            "sentence": "no answer from the model.",
+            "retry": retry,
+            "delay_s": 1.5,
+            "wake_at": wake_at,
+            "resume": True,
+        }
+    )
+
+
+def quota_wait_started(attempt: int, wake_at: int = BEGINNING) -> QuotaWaitStarted:
+    return QuotaWaitStarted(
+        attempt=attempt,
+        executor=names.EXECUTOR,
+        resets_at=wake_at,
+        wake_at=wake_at,
+        sentence="the quota is used up.",
+        resume=True,
+    )
+
+
+def retry_requested(
+    task_id: str,
+    attempt: int,
+    was: str = "failed",
+    archived: str | None = None,
+    waits_for: tuple[str, ...] = (),
+) -> RetryRequested:
+    return RetryRequested(
+        **queued(waits_for).model_dump(),
+        task_id=task_id,
+        attempt=attempt,
+        was=was,
+        reason="again",
+        archived=archived,
     )
 
 
 def succeeded(attempt: int = 1, elapsed_ms: int = 2000) -> TaskSucceeded:
     return TaskSucceeded(
         attempt=attempt,
+        executor=names.EXECUTOR if attempt else None,
         task_type="bug_fix",
         agent="bug_fix",
         priority="medium",
@@ -238,6 +299,7 @@ def failed(attempt: int = 1, error_class: str = "fatal", reason: str = "no_resul
     return TaskFailed.model_validate(
         {
             "attempt": attempt,
+            "executor": names.EXECUTOR if attempt else None,
             "task_type": "bug_fix",
             "agent": "bug_fix",
             "priority": "medium",
@@ -254,6 +316,7 @@ def failed(attempt: int = 1, error_class: str = "fatal", reason: str = "no_resul
 def cancelled(attempt: int = 0) -> TaskCancelled:
     return TaskCancelled(
         attempt=attempt,
+        executor=names.EXECUTOR if attempt else None,
         task_type="bug_fix",
         agent="bug_fix",
         priority="medium",
@@ -276,110 +339,3 @@ def written(task_id: str, upto: int) -> ArtifactWritten:
 
 def archived(subject: str, status: str) -> TaskArchived:
     return TaskArchived(subject=subject, path=f"tasks/processed/{subject}.{status}.task.md", status=status)
-
-
-class Grown(Lives):
-    """Each number is one step: it picks a task, and one of the things that may happen to it now."""
-
-    IDS = ("A", "b", "c-3", "refused-x", "E.e")
-
-    def __init__(self, log: Log) -> None:
-        super().__init__(log)
-        self._status = dict.fromkeys(self.IDS, "unknown")
-        self._attempt = dict.fromkeys(self.IDS, 0)
-        self._upto: dict[str, int] = {}
-        self._waits_for: dict[str, tuple[str, ...]] = {}
-
-    def grow(self, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            number, which = divmod(number, len(self.IDS) + 1)
-            if which == len(self.IDS):
-                self._beside(number)
-                continue
-            task_id = self.IDS[which]
-            steps = self._steps(task_id)
-            status, fact = steps[number % len(steps)](number)
-            place = self.tell(task_id, fact)
-            self._status[task_id] = status
-            if fact.TYPE in names.ENDS or fact.TYPE == names.TURN_FINISHED:
-                self._upto[task_id] = place.global_position
-
-    def _beside(self, number: int) -> None:
-        match number % 4:
-            case 0:
-                self.refuse(f"r{number}")
-            case 1:
-                self.say(names.SYSTEM, archived(f"refused-r{number - 1}", "refused"))
-            case 2:
-                self.raw("chat-7", "something_of_a_later_version", {"who": "knows"})
-            case _:
-                self.raw(names.task_stream("A"), "task_dreamt_of", {"number": number})
-
-    def _steps(self, task_id: str) -> list[Callable[[int], tuple[str, Fact]]]:
-        status, attempt = self._status[task_id], self._attempt[task_id]
-        receipts: list[Callable[[int], tuple[str, Fact]]] = [
-            lambda number: (status, archived(task_id, status if status in names.ENDED else "queued")),
-            lambda number: (status, written(task_id, self._upto.get(task_id, 1) - number % 2)),
-        ]
-        match status:
-            case "unknown":
-                return [
-                    lambda number: ("received", received(task_id, None if number % 3 == 0 else "")),
-                ]
-            case "received":
-                return [lambda number: self._queue(task_id, number), lambda n: ("cancelled", cancelled())]
-            case "waiting_dependency":
-                return [
-                    lambda n: ("queued", TaskReleased(waited_for=self._waits_for[task_id])),
-                    lambda n: ("cancelled", cancelled()),
-                    receipts[0],
-                ]
-            case "queued":
-                return [
-                    lambda n: self._claim(task_id),
-                    lambda n: ("cancelled", cancelled(attempt)),
-                    receipts[0],
-                ]
-            case "running":
-                return [*_working(attempt), *receipts]
-            case _:
-                return receipts
-
-    def _queue(self, task_id: str, number: int) -> tuple[str, Fact]:
-        others = [other for other in self.IDS if other != task_id]
-        waits_for = tuple(others[: number % 3]) if number % 2 else ()
-        self._waits_for[task_id] = waits_for
-        fact = queued(waits_for, self.now if number % 5 == 0 else None, number % 3)
-        return ("waiting_dependency" if waits_for else "queued"), fact
-
-    def _claim(self, task_id: str) -> tuple[str, Fact]:
-        self._attempt[task_id] += 1
-        return "running", claimed(self._attempt[task_id])
-
-
-def _working(attempt: int) -> list[Callable[[int], tuple[str, Fact]]]:
-    changes = ("created", "modified", "deleted")
-    facts: list[Callable[[int], Fact]] = [
-        lambda n: StepStarted(attempt=attempt, phase="agent"),
-        lambda n: snapshot(attempt, f"state {n % 3}"),
-        lambda n: turn_started(attempt),
-        lambda n: AgentStarted(attempt=attempt, turn_index=0, process=PROCESS),
-        lambda n: ToolUsed(attempt=attempt, tool="Edit", tool_use_id=str(n), detail="a.py"),
-        lambda n: FilesModified.model_validate(
-            {"attempt": attempt, "files": [{"path": f"{n % 4}.py", "change": changes[n % 3]}]}
-        ),
-        lambda n: PermissionDenied(attempt=attempt, tool="Bash", tool_use_id=str(n), detail="rm"),
-        lambda n: SecretRedacted(patterns={"token": n % 3}, event_type=names.TOOL_USED),
-        lambda n: CancelRequested(reason="enough"),
-        lambda n: turn_finished(attempt, cost_usd=n / 7000, elapsed_ms=n),
-    ]
-    running: list[Callable[[int], tuple[str, Fact]]] = [
-        lambda n, fact=fact: ("running", fact(n))  # type: ignore[misc]
-        for fact in facts
-    ]
-    return [
-        *running,
-        lambda n: ("queued", TaskInterrupted(attempt=attempt, reason="service_died")),
-        lambda n: ("succeeded", succeeded(attempt, elapsed_ms=n * n)),
-        lambda n: ("failed", failed(attempt, ("fatal", "timeout", "security")[n % 3])),
-    ]

@@ -1,8 +1,8 @@
 """A stand-in for the Messages API on loopback: decided answers, and a record of what was asked.
 
-A script belongs to a token that the prompt holds; the n-th answer goes to the request whose
-conversation holds n answers already, so a request that is sent again gets the same one. Where
-no script fits, the request is refused with a sentence and kept in `strays`.
+A script belongs to a token that a prompt holds, the last one where a conversation goes on; its
+n-th answer goes to the request that holds n answers since then, so a request that is sent again
+gets the same one. Where no script fits, the request is refused with a sentence and kept in `strays`.
 
 Not covered: whether a request would be good for the real service (its model's name, its key,
 limits, schemas), counting tokens, caching, thinking, images, batches, and how a real model
@@ -159,14 +159,30 @@ class ModelApi:
         """Record a request; its token and its answer."""
         with self._changed:
             self._requests.append(request)
-            said = json.dumps(request.body.get("messages", ""), ensure_ascii=False)
-            token = next((one for one in self._scripts if one in said), "")
-            turn = sum(message["role"] == "assistant" for message in request.body.get("messages", ()))
+            messages = request.body.get("messages", ())
+            token, turn = self._turn([json.dumps(message, ensure_ascii=False) for message in messages])
             replies = self._scripts.get(token, ())
             if request.path.partition("?")[0] == "/v1/messages" and turn < len(replies):
                 return token, replies[turn]
-            self._strays.append(f"{request.method} {request.path} {token or said[:200]} turn {turn}")
+            said = "".join(request.texts)[-200:]
+            self._strays.append(f"{request.method} {request.path} {token or said} turn {turn}")
             return token, Reply(status=400, message="no script of this stand-in answers that")
+
+    def _turn(self, messages: list[str]) -> tuple[str, int]:
+        """The script that a conversation is at, and how many answers it got of it."""
+        begins = {
+            (at, message.index(token)): token
+            for token in self._scripts
+            for at, message in enumerate(messages)
+            if token in message
+        }
+        # Of each token the first place holds, of all tokens the last one.
+        firsts = {token: place for place, token in sorted(begins.items(), reverse=True)}
+        if not firsts:
+            return "", 0
+        token = max(firsts, key=lambda one: firsts[one])
+        since = messages[firsts[token][0] :]
+        return token, sum(json.loads(message)["role"] == "assistant" for message in since)
 
 
 class _Server(ThreadingHTTPServer):

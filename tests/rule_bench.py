@@ -8,13 +8,21 @@ from eventstore.memory_log import MemoryLog
 from handlers.decider import Decider
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
+from handlers.spending import totals
 from schemas import names
 from schemas.attempt import (
+    CheckFinished,
+    CheckResult,
     ClaimTask,
     Conditions,
+    ExtendLease,
     FinishStep,
     InterruptAttempt,
+    NoteCheck,
     NoteFiles,
+    QuotaWaitStarted,
+    RejectStale,
+    RetryScheduled,
     StartStep,
     StepFinished,
     TaskCancelled,
@@ -23,14 +31,19 @@ from schemas.attempt import (
     TaskInterrupted,
     TaskSucceeded,
 )
+from schemas.executor import CloseCircuit, NoteDailyBudget, OpenCircuit, PauseQueue, ResumeQueue
 from schemas.files import RecordArtifact
 from schemas.process import ProcessIdentity
 from schemas.task import (
     CancelRequested,
     CancelTask,
+    PauseTask,
     ReceiveTask,
     RecordArchived,
     ReleaseTask,
+    ResumeTask,
+    RetryTask,
+    TaskPaused,
     TaskQueued,
     TaskReceived,
     TaskReleased,
@@ -119,9 +132,10 @@ def queued(*waits_for: str, not_before: int | None = None) -> TaskQueued:
     )
 
 
-def claimed(attempt: int = 1) -> TaskClaimed:
+def claimed(attempt: int = 1, max_budget_usd: float | None = None) -> TaskClaimed:
+    conditions = CONDITIONS.model_copy(update={"max_budget_usd": max_budget_usd})
     return TaskClaimed(
-        attempt=attempt, worker="w1", lease_until=START, process=OWN, cwd=CWD, conditions=CONDITIONS
+        attempt=attempt, worker="w1", lease_until=START, process=OWN, cwd=CWD, conditions=conditions
     )
 
 
@@ -129,14 +143,17 @@ def snapshot(attempt: int = 1, blob: str = SHA) -> StepFinished:
     return StepFinished(attempt=attempt, phase="snapshot", elapsed_ms=5, percent_complete=5, blob=blob)
 
 
-def turn_started(attempt: int = 1, turn_index: int = 0) -> TurnStarted:
+def turn_started(
+    attempt: int = 1, turn_index: int = 0, session_id: str = SESSION, *, resumed: bool = False
+) -> TurnStarted:
     return TurnStarted(
         attempt=attempt,
         turn_index=turn_index,
-        session_id=SESSION,
+        session_id=session_id,
         executable="claude",
         prompt_sha256=SHA,
         tools=("Read",),
+        resumed=resumed,
     )
 
 
@@ -145,7 +162,54 @@ def agent_started(attempt: int = 1) -> AgentStarted:
 
 
 def turn_finished(attempt: int = 1, **over: Any) -> TurnFinished:
-    return TurnFinished(attempt=attempt, turn_index=0, session_id=SESSION, report=report(**over))
+    """A turn whose process counted nothing but itself."""
+    told = report(**over)
+    return TurnFinished(attempt=attempt, turn_index=0, session_id=SESSION, report=told, spent=totals(told))
+
+
+def check(index: int = 0, *, passed: bool = True, **over: Any) -> CheckResult:
+    values = {
+        "index": index,
+        "command": "make test",
+        "ended": "exited",
+        "exit_code": 0 if passed else 1,
+        "passed": passed,
+        "elapsed_ms": 1200,
+    }
+    return CheckResult.model_validate({**values, **over})
+
+
+def checked(attempt: int = 1, index: int = 0, *, passed: bool = True, **over: Any) -> CheckFinished:
+    return CheckFinished(attempt=attempt, result=check(index, passed=passed, **over))
+
+
+def retry_scheduled(
+    attempt: int = 1, error_class: str = "network", retry: int = 1, wake_at: int = START
+) -> RetryScheduled:
+    return RetryScheduled.model_validate(
+        {
+            "attempt": attempt,
+            "executor": names.EXECUTOR,
+            "error_class": error_class,
+            "reason": error_class,
+            "sentence": f"{error_class}!",
+            "retry": retry,
+            "delay_s": 1.5,
+            "wake_at": wake_at,
+            "resume": True,
+        }
+    )
+
+
+def quota_wait(attempt: int = 1, wake_at: int = START) -> QuotaWaitStarted:
+    return QuotaWaitStarted(
+        attempt=attempt,
+        executor=names.EXECUTOR,
+        resets_at=wake_at,
+        wake_at=wake_at,
+        sentence="quota!",
+        resume=True,
+    )
 
 
 def interrupted(attempt: int = 1, *, worker_died: bool = False) -> TaskInterrupted:
@@ -184,11 +248,14 @@ STATUSES: dict[str, tuple[Fact, ...]] = {
     "waiting_dependency": (received(after=("a",)), queued("a")),
     "queued": (received(), queued()),
     "running": RUNNING,
+    "waiting_retry": (*TURNING, agent_started(), turn_finished(ended="timeout"), retry_scheduled()),
+    "waiting_quota": (*TURNING, agent_started(), turn_finished(is_error=True), quota_wait()),
+    "paused": (received(), queued(), TaskPaused(reason="wait")),
     "succeeded": (*ANSWERED, succeeded()),
     "failed": (*ANSWERED, failed()),
     "cancelled": (received(), queued(), cancelled()),
 }
-"""What a log holds of a task in each status that a task can have today."""
+"""What a log holds of a task in each status that a task can have today; what waits for a moment is due."""
 
 RELEASED = (received(after=("a",)), queued("a"), TaskReleased(waited_for=("a",)))
 CANCELLING = (*ANSWERED, CancelRequested(reason="wrong file"))
@@ -197,6 +264,9 @@ USUAL: dict[type[Command], dict[str, Any]] = {
     ReceiveTask: {"origin": "inbox", "file_name": "fix.task.md", "content_sha256": SHA, "spec": spec()},
     ReleaseTask: {"succeeded": ("a",)},
     CancelTask: {"reason": "wrong file"},
+    RetryTask: {"reason": "once more"},
+    PauseTask: {"reason": "wait"},
+    ResumeTask: {"reason": "go on"},
     ClaimTask: {
         "worker": "w1",
         "lease_until": START + 120 * SECOND,
@@ -220,6 +290,20 @@ USUAL: dict[type[Command], dict[str, Any]] = {
     NoteFiles: {"files": ({"path": "sum.py", "change": "modified"},)},
     FinishTurn: {"report": report()},
     InterruptAttempt: {"reason": "the service died"},
+    ExtendLease: {"lease_until": START + 3600 * SECOND},
+    NoteCheck: {"result": check()},
+    RejectStale: {"command": "FinishTurn", "cost_usd": 0.25},
+    PauseQueue: {"reason": "holidays"},
+    ResumeQueue: {"reason": "back again"},
+    OpenCircuit: {"executor": names.EXECUTOR, "failures": 3, "error_class": "network", "sentence": "no."},
+    CloseCircuit: {"executor": names.EXECUTOR},
+    NoteDailyBudget: {
+        "executor": names.EXECUTOR,
+        "day": "2023-11-14",
+        "spent_usd": 5.0,
+        "budget_usd": 4.0,
+        "wake_at": START + 86_400 * SECOND,
+    },
     RecordArtifact: {
         "path": "results/Fix-1.json",
         "sha256": SHA,

@@ -1,5 +1,7 @@
 """What the agent may see, and the words it is called with."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,14 @@ def test_the_whole_command_line_of_a_reading_turn() -> None:
         *("--tools", "Read,Edit"),
         *("--permission-mode", "acceptEdits"),
     ]
+
+
+def test_a_session_that_goes_on_gets_every_flag_again() -> None:
+    given = order(allowed=("Bash",), max_turns=7, max_budget_usd=0.5, denied=("WebFetch",))
+    begun = arguments(given, "/tmp/i.md", skip_permissions=False)
+    going_on = arguments(replace(given, resume=True), "/tmp/i.md", skip_permissions=False)
+    assert going_on == [word.replace("--session-id=", "--resume=") for word in begun]
+    assert f"--resume={SESSION}" in going_on
 
 
 def test_grants_limits_denials_and_instructions_are_said() -> None:

@@ -20,8 +20,8 @@ from schemas import names
 from schemas.artifact import Artifact
 from schemas.attempt import FileChange, TaskInterrupted
 from schemas.service import SecretRedacted
+from tests.grown_lives import Grown
 from tests.life_cycles import (
-    Grown,
     Lives,
     archived,
     cancelled,

@@ -4,9 +4,20 @@ from typing import Any
 
 import pytest
 
-from handlers.attempt import ATTEMPT, WORKER_DEATHS, AttemptState
+from handlers.attempt import ATTEMPT
+from handlers.attempt_state import AttemptState
 from handlers.decider import Refused
-from schemas.attempt import ClaimTask, EndAttempt, FinishStep, InterruptAttempt, NoteFiles, StartStep
+from handlers.scheduling import CLAIMABLE
+from schemas.attempt import (
+    ClaimTask,
+    EndAttempt,
+    ExtendLease,
+    FinishStep,
+    InterruptAttempt,
+    NoteCheck,
+    NoteFiles,
+    StartStep,
+)
 from schemas.task import CancelRequested, CancelTask, TaskCommand
 from schemas.turn import AttemptCommand, FinishTurn, NoteAgent, NoteTool, StartTurn
 from schemas.word import Fact
@@ -24,6 +35,7 @@ from tests.rule_bench import (
     TURNING,
     Bench,
     agent_started,
+    check,
     claimed,
     interrupted,
     queued,
@@ -41,6 +53,8 @@ WORKER_COMMANDS = (
     NoteAgent,
     NoteTool,
     NoteFiles,
+    NoteCheck,
+    ExtendLease,
     FinishTurn,
     EndAttempt,
 )
@@ -67,8 +81,8 @@ def test_a_queued_task_is_claimed(facts: tuple[Fact, ...]) -> None:
     assert (state.status, state.open, state.attempt, state.worker) == ("running", True, 1, "w7")
 
 
-@pytest.mark.parametrize("status", [status for status in STATUSES if status != "queued"])
-def test_only_a_queued_task_is_claimed(status: str) -> None:
+@pytest.mark.parametrize("status", [status for status in STATUSES if status not in CLAIMABLE])
+def test_only_a_task_that_waits_for_a_worker_is_claimed(status: str) -> None:
     assert refusal(Bench(*STATUSES[status]), ClaimTask) == "conflict"
 
 
@@ -78,6 +92,22 @@ def test_a_task_is_not_claimed_before_its_time() -> None:
     bench.given(queued(not_before=due))
     assert refusal(bench, ClaimTask, time=due - 1) == "conflict"
     assert types(bench.do(ClaimTask, time=due)) == ["task_claimed"]
+
+
+@pytest.mark.parametrize("status", ["waiting_retry", "waiting_quota"])
+def test_a_task_that_waited_is_claimed_when_its_moment_has_come(status: str) -> None:
+    bench = Bench(*STATUSES[status][:-1])
+    due = bench.now + 60 * SECOND
+    bench.given(STATUSES[status][-1].model_copy(update={"wake_at": due}))
+    assert refusal(bench, ClaimTask, time=due - 1) == "conflict"
+    (event,) = bench.do(ClaimTask, time=due)
+    assert (event.type, event.data["attempt"]) == ("task_claimed", 2)
+
+
+def test_a_task_that_ends_at_its_claim_has_begun_no_attempt_of_an_executor() -> None:
+    bench = Bench(*TURNING, agent_started(), interrupted())
+    (event,) = bench.do(ClaimTask, cwd=None)
+    assert (event.data["attempt"], event.data["executor"]) == (1, None)
 
 
 def test_a_working_directory_that_is_gone_ends_the_task() -> None:
@@ -188,6 +218,38 @@ def test_denied_tools_stand_before_the_turn_that_tells_of_them() -> None:
     assert finished.data["report"]["denials"] == [DENIED]
 
 
+@pytest.mark.parametrize(("later", "told"), [(1, True), (0, False), (-1, False)])
+def test_progress_makes_a_lease_longer_and_never_shorter(later: int, told: bool) -> None:
+    bench = Bench(*RUNNING)
+    until = bench.state(ATTEMPT).lease_until + later
+    events = bench.do(ExtendLease, lease_until=until)
+    assert [(event.type, event.data) for event in events] == (
+        [("lease_extended", {"attempt": 1, "lease_until": until})] if told else []
+    )
+    assert bench.state(ATTEMPT).lease_until == (until if told else until - later)
+
+
+def test_a_check_is_written_down_as_it_is_told_and_forgotten_by_the_next_attempt() -> None:
+    bench = Bench(*TURNING)
+    (event,) = bench.do(NoteCheck, result=check(passed=False))
+    assert (event.type, event.data["result"]["passed"]) == ("check_finished", False)
+    assert len(bench.state(ATTEMPT).checks) == 1
+    bench.given(interrupted(), claimed(2))
+    assert bench.state(ATTEMPT).checks == ()
+
+
+def test_a_silence_stands_before_the_turn_that_it_ended() -> None:
+    bench = Bench(*TURNING)
+    silent, finished = bench.do(
+        FinishTurn, report=report(ended="inactivity", has_result=False), silent_s=120.0
+    )
+    assert (silent.type, silent.data) == (
+        "inactivity_timeout",
+        {"attempt": 1, "turn_index": 0, "silent_s": 120.0},
+    )
+    assert finished.type == "turn_finished"
+
+
 # the end
 
 
@@ -251,6 +313,7 @@ def test_an_interrupted_task_goes_back_to_its_place(facts: tuple[Fact, ...]) -> 
         "reason": "the service died",
         "agent_was_alive": True,
         "worker_died": False,
+        "agent_died": False,
     }
     state = bench.state(ATTEMPT)
     assert (state.status, state.open) == ("queued", False)
@@ -276,7 +339,8 @@ def test_an_interruption_ends_what_was_to_be_cancelled() -> None:
     [
         ({}, "task_succeeded"),
         ({"subtype": "error_max_turns"}, "task_failed"),
-        ({"ended": "timeout", "has_result": False}, "task_failed"),
+        ({"ended": "timeout", "has_result": False}, "retry_scheduled"),
+        ({"ended": "inactivity", "has_result": False}, "retry_scheduled"),
     ],
 )
 def test_an_answer_that_was_paid_for_is_judged_and_not_asked_for_again(
@@ -301,37 +365,6 @@ def test_a_turn_without_an_answer_is_done_again(over: dict[str, Any]) -> None:
     assert types(bench.do(InterruptAttempt)) == ["task_interrupted"]
 
 
-def die(bench: Bench, *, worker_died: bool) -> list[str]:
-    """One more attempt that is claimed and lost."""
-    bench.do(ClaimTask)
-    attempt = bench.state(ATTEMPT).attempt
-    return types(bench.do(InterruptAttempt, attempt=attempt, worker_died=worker_died))
-
-
-def test_three_deaths_of_its_worker_end_a_task() -> None:
-    bench = Bench(*STATUSES["queued"])
-    assert [die(bench, worker_died=True) for _ in range(WORKER_DEATHS)] == [
-        ["task_interrupted"],
-        ["task_interrupted"],
-        ["task_interrupted", "task_failed"],
-    ]
-    (end,) = list(bench.log.all(types=frozenset({"task_failed"})))
-    assert (end.data["error_class"], end.data["reason"]) == ("worker_lost", "worker_lost")
-    assert "3 times" in end.data["sentence"]
-    assert "the service died" in end.data["sentence"]
-
-
-def test_deaths_of_the_service_do_not_count() -> None:
-    bench = Bench(*STATUSES["queued"])
-    for _ in range(WORKER_DEATHS + 2):
-        assert die(bench, worker_died=False) == ["task_interrupted"]
-    assert bench.state(ATTEMPT).status == "queued"
-    assert die(bench, worker_died=True) == ["task_interrupted"]
-    assert die(bench, worker_died=True) == ["task_interrupted"]
-    assert die(bench, worker_died=False) == ["task_interrupted"]
-    assert die(bench, worker_died=True) == ["task_interrupted", "task_failed"]
-
-
 def test_a_clock_that_went_back_makes_no_negative_time() -> None:
     bench = Bench(*ANSWERED)
     (event,) = bench.do(EndAttempt, time=1)
@@ -342,4 +375,4 @@ def test_a_clock_that_went_back_makes_no_negative_time() -> None:
 def test_a_command_that_is_no_attempt_s_is_a_bug(base: type[TaskCommand]) -> None:
     dream = type("Dream", (base,), {"__module__": __name__})
     with pytest.raises(TypeError, match="Dream"):
-        ATTEMPT.decide(Bench().command(dream), AttemptState(status="running", open=True, attempt=1))
+        ATTEMPT.decide(Bench().command(dream), AttemptState(open=True, attempt=1))

@@ -18,7 +18,8 @@ from schemas.attempt import FileChange
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
 from tests.test_simulation import task
-from tests.world import FakeTree, World, crew_of, serve
+from tests.fakes import FakeTree, World
+from tests.world import crew_of, serve
 
 Heard = Callable[[Mapping[str, Any]], Awaitable[None]]
 Tree = dict[str, str]

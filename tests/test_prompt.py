@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.prompt import compose
+from handlers.prompt import compose, compose_resume
 from prompts import agents, load
 from tests.rule_bench import spec
 
@@ -77,3 +77,36 @@ def test_any_words_stand_whole_inside_the_fence(text: str, title: str) -> None:
 
 def test_the_same_task_is_told_the_same_way() -> None:
     assert prompt_of() == prompt_of()
+
+
+def resumed(why: str = "It was killed.", **over: Any) -> str:
+    return compose_resume(spec(**over).model_dump(mode="json"), FENCE, why)
+
+
+def test_a_session_that_goes_on_is_told_why_and_that_its_work_still_stands() -> None:
+    prompt = resumed("the machine\nwas switched off.", title="Mend the cart")
+    first, _, why, *_ = prompt.splitlines()
+    assert first == "Task, continued: Mend the cart"
+    assert why.endswith("has ended: the machine was switched off.")
+    for words in ("still stands in the directory", "The task is unchanged", "end with a summary"):
+        assert words in prompt.partition(FENCE)[0]
+
+
+@pytest.mark.parametrize("agent", sorted(agents()))
+def test_a_session_that_goes_on_hears_the_whole_task_again(agent: str) -> None:
+    over: dict[str, Any] = {
+        "agent": agent,
+        "prompt": "Mend it.",
+        "target_files": ("a.py",),
+        "criteria": ({"text": "it adds"},),
+        "context": "Since 3.2.",
+    }
+    assert fenced(resumed(**over)) == fenced(prompt_of(**over))
+    assert load(f"agents/{agent}").strip() in resumed(**over)
+
+
+@given(text=st.text(max_size=200), title=st.text(max_size=40), why=st.text(max_size=80))
+def test_no_words_begin_the_prompt_of_a_session_that_goes_on(text: str, title: str, why: str) -> None:
+    prompt = resumed(why, prompt=text, title=title)
+    assert prompt.startswith("Task, continued: ")
+    assert fenced(prompt) == text.strip()

@@ -22,12 +22,13 @@ def row(task_id: str, position: int, **over: Any) -> dict[str, Any]:
         "received_position": position,
         "not_before": None,
         "cwd": f"/ground/{task_id}",
+        "executor": "claude",
         **over,
     }
 
 
 def next_of(*rows: dict[str, Any], now: int = NOW) -> str | None:
-    chosen = choose(iter(rows), now)
+    chosen = choose(iter(rows), now, {})
     return None if chosen is None else str(chosen["task_id"])
 
 
@@ -113,7 +114,7 @@ def test_whatever_is_chosen_may_start_and_none_that_may_goes_before_it(rows: lis
         free = not any(overlap(one["cwd"], other["cwd"]) for other in rows if other["status"] == "running")
         return one["status"] == "queued" and (one["not_before"] or 0) <= NOW and free
 
-    chosen = choose(rows, NOW)
+    chosen = choose(rows, NOW, {})
     able = [one for one in rows if may_start(one)]
     if chosen is None:
         assert not able or any(one["status"] == "running" for one in rows)

@@ -15,7 +15,8 @@ from projections.all_views import ALL
 from projections.live import LiveViews
 from schemas import names
 from schemas.task import CancelTask
-from tests.world import FakeAgent, World, crew_of, serve
+from tests.fakes import FakeAgent, World
+from tests.world import crew_of, serve
 
 
 def task(word: str, **front: str) -> bytes:

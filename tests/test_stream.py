@@ -20,6 +20,8 @@ GOOD = {"has_result": True, "subtype": "success", "terminal_reason": "completed"
 BAD = {**GOOD, "is_error": True, "num_turns": 1}
 HELLO = "/home/dev/project/hello.txt"
 SMALL = Usage(input_tokens=100, output_tokens=20)
+TWICE = Usage(input_tokens=200, output_tokens=40)
+FOURFOLD = Usage(input_tokens=400, output_tokens=80)
 GATEWAY = "If it persists, check your inference gateway (127.0.0.1:4010)."
 GREETED = {
     **(GOOD | OLD),
@@ -62,7 +64,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "num_turns": 2,
             "result_text": "Done writing.",
             "denials": denied("toolu_0055_0"),
-            "usage": Usage(input_tokens=200, output_tokens=40),
+            "usage": TWICE,
             "cost_usd": 0.0016,
         },
         [("Write", "toolu_0055_0", HELLO)],
@@ -84,7 +86,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "num_turns": 2,
             "errors": ("Reached maximum budget ($0.6)",),
             "terminal_reason": "budget_exhausted",
-            "usage": Usage(input_tokens=100_000, output_tokens=1000),
+            "usage": Usage(input_tokens=200_000, output_tokens=2000),
             "cost_usd": 0.8400000000000001,
         },
         [],
@@ -123,6 +125,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "api_error_status": 429,
             "assistant_error": "rate_limit",
             "rate_limit_rejected": True,
+            "resets_at": 1_795_348_121_000_000,
         },
         [],
     ),
@@ -134,6 +137,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "api_error_status": 429,
             "assistant_error": "rate_limit",
             "rate_limit_rejected": True,
+            "resets_at": 1_795_348_129_000_000,
             "terminal_reason": "api_error",
         },
         [],
@@ -178,7 +182,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         [("Bash", "toolu_0033_0", "echo orig > bashout.txt")],
     ),
     "defer-resume-allow-noprompt-stream-330": (
-        {**(GOOD | NEW), "num_turns": 1, "result_text": "Done writing.", "usage": SMALL, "cost_usd": 0.0016},
+        {**(GOOD | NEW), "num_turns": 1, "result_text": "Done writing.", "usage": TWICE, "cost_usd": 0.0016},
         [],
     ),
     "defer-resume-allow-prompt-stream": (
@@ -187,13 +191,13 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "model": "claude-opus-4-8",
             "num_turns": 1,
             "result_text": "Next turn answered.",
-            "usage": SMALL,
+            "usage": TWICE,
             "cost_usd": 0.002,
         },
         [],
     ),
     "defer-in-subagent-stream-330": (
-        {**(GOOD | NEW), "num_turns": 1, "result_text": "Done sub.", "usage": SMALL, "cost_usd": 0.0032},
+        {**(GOOD | NEW), "num_turns": 1, "result_text": "Done sub.", "usage": FOURFOLD, "cost_usd": 0.0032},
         [("Agent", "toolu_0117_0", "ZDEFERWRITE inner"), ("Write", "toolu_0119_0", HELLO)],
     ),
     "defer-tool-gone-330": (
@@ -205,6 +209,7 @@ EXPECTED: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
             "the call and continue.",
             "deferred": True,
             "terminal_reason": "tool_deferred_unavailable",
+            "usage": SMALL,
             "cost_usd": 0.0008,
         },
         [],
@@ -358,7 +363,7 @@ json_like = st.recursive(
     max_leaves=12,
 )
 READ = (
-    *("subtype", "is_error", "num_turns", "result", "total_cost_usd", "usage", "errors"),
+    *("subtype", "is_error", "num_turns", "result", "total_cost_usd", "usage", "modelUsage", "errors"),
     *("permission_denials", "api_error_status", "terminal_reason", "session_id", "deferred_tool_use"),
     *("structured_output", "message", "error", "rate_limit_info", "model", "claude_code_version"),
 )

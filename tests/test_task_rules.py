@@ -1,55 +1,48 @@
-"""A task's rules: received once, queued once, released when all it waits for succeeded, cancelled."""
-
-from typing import Any
+"""A task's rules: received, queued and released once; cancelled, done again, paused and resumed."""
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from eventstore.event import ANY, Event
 from handlers.attempt import ATTEMPT
 from handlers.decider import Refused
 from handlers.task import TASK, TaskState
 from schemas import names
-from schemas.attempt import ClaimTask, EndAttempt, FinishStep, InterruptAttempt, NoteFiles, StartStep
+from schemas.attempt import ClaimTask, InterruptAttempt
 from schemas.files import RecordArtifact
 from schemas.task import (
     CancelRequested,
     CancelTask,
+    PauseTask,
     QueueTask,
     ReceiveTask,
     RecordArchived,
     ReleaseTask,
+    ResumeTask,
+    RetryTask,
     TaskCommand,
+    TaskPaused,
 )
-from schemas.turn import AttemptCommand, FinishTurn, NoteAgent, NoteTool, StartTurn
 from schemas.word import Fact
 from tests.rule_bench import (
     CANCELLING,
-    CWD,
     OTHER_SHA,
     RELEASED,
     RUNNING,
     SECOND,
-    SHA,
     STATUSES,
     STREAM,
     TASK_ID,
     Bench,
+    cancelled,
     claimed,
     interrupted,
     queued,
     received,
-    report,
     spec,
     types,
 )
 
 ENDED = ("succeeded", "failed", "cancelled")
-AFTER = st.sampled_from([(), (), ("a",), ("a", "b")])
-OFF = st.sampled_from([0, 0, 0, 0, -1, 1])
-"""Mostly the open attempt, sometimes another one."""
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -100,6 +93,7 @@ def test_a_task_is_queued_with_what_its_file_says() -> None:
         "not_before": 5,
         "title": "T",
         "task_type": "analyze",
+        "executor": "claude",
     }
     assert bench.state(TASK).status == "waiting_dependency"
 
@@ -205,7 +199,7 @@ def test_a_command_that_is_no_task_s_is_a_bug() -> None:
 def test_events_of_other_deciders_and_of_no_registry_leave_the_state_alone() -> None:
     bench = Bench(*STATUSES["queued"])
     before = bench.state(TASK)
-    bench.do(RecordArchived)
+    bench.do(RecordArtifact)
     bench.log.append(STREAM, [Event("an-id", "task_dreamt", {"x": 1}, 1, "a", "urn:x")], ANY)
     assert bench.state(TASK) == before
 
@@ -217,119 +211,176 @@ def test_an_end_is_told_by_its_event(status: str) -> None:
     assert types(list(Bench(*facts).log.all()))[-1] in names.ENDS
 
 
-class Life(RuleBasedStateMachine):
-    """Any commands in any order: what the log then holds is still a life that a task may have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bench = Bench()
-
-    def ask(self, kind: type[TaskCommand], **over: Any) -> None:
-        self.bench.now += SECOND
-        command = self.bench.command(kind, **over)
-        try:
-            places = self.bench.dispatch(command)
-        except Refused:
-            return
-        head = self.bench.log.head()
-        assert self.bench.dispatch(command) == places
-        assert self.bench.log.head() == head
-
-    def attempt(self, off: int) -> int:
-        return max(0, int(self.bench.state(ATTEMPT).attempt) + off)
-
-    @rule(sha=st.sampled_from([SHA, OTHER_SHA]), after=AFTER, wait=st.integers(0, 40))
-    def receive(self, sha: str, after: tuple[str, ...], wait: int) -> None:
-        not_before = self.bench.now + wait * SECOND
-        self.ask(ReceiveTask, content_sha256=sha, spec=spec(after=after, not_before=not_before))
-
-    @rule()
-    def queue(self) -> None:
-        self.ask(QueueTask)
-
-    @rule(succeeded=AFTER)
-    def release(self, succeeded: tuple[str, ...]) -> None:
-        self.ask(ReleaseTask, succeeded=succeeded)
-
-    @rule(cwd=st.sampled_from([CWD, CWD, CWD, CWD, None, "/elsewhere"]))
-    def claim(self, cwd: str | None) -> None:
-        self.ask(ClaimTask, cwd=cwd)
-
-    @rule(kind=st.sampled_from([StartStep, FinishStep, NoteAgent, NoteTool, NoteFiles]), off=OFF)
-    def work(self, kind: type[AttemptCommand], off: int) -> None:
-        self.ask(kind, attempt=self.attempt(off))
-
-    @rule(off=OFF)
-    def turn(self, off: int) -> None:
-        self.ask(StartTurn, attempt=self.attempt(off))
-
-    @rule(off=OFF, ended=st.sampled_from(["exited", "timeout", "interrupted"]), good=st.booleans())
-    def finish(self, off: int, ended: str, good: bool) -> None:
-        self.ask(FinishTurn, attempt=self.attempt(off), report=report(ended=ended, is_error=not good))
-
-    @rule(off=OFF)
-    def end(self, off: int) -> None:
-        self.ask(EndAttempt, attempt=self.attempt(off))
-
-    @rule(off=OFF, died=st.booleans())
-    def interrupt(self, off: int, died: bool) -> None:
-        self.ask(InterruptAttempt, attempt=self.attempt(off), worker_died=died)
-
-    @rule()
-    def cancel(self) -> None:
-        self.ask(CancelTask)
-
-    @rule(upto=st.integers(1, 9))
-    def write(self, upto: int) -> None:
-        self.ask(RecordArtifact, upto=upto)
-
-    @rule(path=st.sampled_from(["a", "b"]))
-    def archive(self, path: str) -> None:
-        self.ask(RecordArchived, path=path)
-
-    @invariant()
-    def the_log_tells_a_life(self) -> None:
-        status, opened, attempts, due, ends, turns = "unknown", 0, 0, 0, 0, 0
-        for event in self.bench.log.stream(STREAM):
-            data = event.data
-            match event.type:
-                case names.TASK_RECEIVED:
-                    assert status == "unknown"
-                    status = "received"
-                case names.TASK_QUEUED:
-                    assert status == "received"
-                    status = "waiting_dependency" if data["waits_for"] else "queued"
-                    due = data["not_before"]
-                case names.TASK_RELEASED:
-                    assert status == "waiting_dependency"
-                    status = "queued"
-                case names.TASK_CLAIMED:
-                    assert status == "queued"
-                    assert event.time >= due
-                    assert data["attempt"] == attempts + 1
-                    status, attempts = "running", attempts + 1
-                    opened = attempts
-                case names.TASK_INTERRUPTED:
-                    assert status == "running"
-                    assert data["attempt"] == opened
-                    status, opened = "queued", 0
-                case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
-                    assert data["attempt"] == attempts
-                    assert status not in (*ENDED, "unknown")
-                    status, ends = names.STATUS_OF_END[event.type], ends + 1
-                case names.CANCEL_REQUESTED:
-                    assert status == "running"
-                case names.ARTIFACT_WRITTEN | names.TASK_ARCHIVED:
-                    pass
-                case _:
-                    assert status == "running"
-                    assert data["attempt"] == opened
-                    turns += event.type == names.TURN_STARTED
-                    assert data.get("turn_index", turns - 1) == turns - 1
-        assert ends <= 1
-        for decider in (TASK, ATTEMPT):
-            assert self.bench.state(decider).status == status
+def refusal(bench: Bench, kind: type[TaskCommand]) -> str:
+    with pytest.raises(Refused) as refused:
+        bench.do(kind)
+    assert refused.value.hint
+    return refused.value.code
 
 
-TestALifeOfATask = Life.TestCase
-TestALifeOfATask.settings = settings(max_examples=120, stateful_step_count=40)
+# done again
+
+
+@pytest.mark.parametrize("status", ENDED)
+def test_an_ended_task_that_is_asked_for_again_gets_a_new_place(status: str) -> None:
+    bench = Bench(*STATUSES[status])
+    attempts = bench.state(TASK).attempt
+    (event,) = bench.do(RetryTask)
+    assert event.type == "retry_requested"
+    assert event.data == {
+        "task_id": TASK_ID,
+        "priority": "medium",
+        "cwd": "/ground/project",
+        "waits_for": [],
+        "not_before": None,
+        "title": "Mend the sum",
+        "task_type": "bug_fix",
+        "executor": "claude",
+        "attempt": attempts,
+        "was": status,
+        "reason": "once more",
+        "archived": None,
+    }
+    assert bench.state(TASK).status == bench.state(ATTEMPT).status == "queued"
+    assert bench.do(RetryTask) == [], "twice is once"
+    (claim,) = bench.do(ClaimTask)
+    assert claim.data["attempt"] == attempts + 1
+
+
+@pytest.mark.parametrize("status", ["waiting_retry", "waiting_quota"])
+def test_a_task_that_waits_for_a_moment_waits_no_longer(status: str) -> None:
+    bench = Bench(*STATUSES[status][:-1])
+    last = STATUSES[status][-1]
+    bench.given(last.model_copy(update={"wake_at": bench.now + 3600 * SECOND}))
+    assert refusal_of_claim(bench) == "conflict"
+    (event,) = bench.do(RetryTask)
+    assert (event.type, event.data["was"]) == ("retry_requested", status)
+    assert types(bench.do(ClaimTask)) == ["task_claimed"]
+
+
+def refusal_of_claim(bench: Bench) -> str:
+    with pytest.raises(Refused) as refused:
+        bench.do(ClaimTask)
+    return refused.value.code
+
+
+@pytest.mark.parametrize("status", ["received", "waiting_dependency", "queued", "running"])
+def test_what_has_its_place_or_a_worker_needs_no_second_one(status: str) -> None:
+    assert Bench(*STATUSES[status]).do(RetryTask) == []
+
+
+@pytest.mark.parametrize(("status", "code"), [("unknown", "not_found"), ("paused", "conflict")])
+def test_what_is_not_there_or_paused_is_not_done_again(status: str, code: str) -> None:
+    assert refusal(Bench(*STATUSES[status]), RetryTask) == code
+
+
+@pytest.mark.parametrize("queue_first", [True, False])
+def test_a_task_that_was_cancelled_while_it_waited_waits_again_when_it_is_done_again(
+    queue_first: bool,
+) -> None:
+    bench = Bench(received(after=("a", "B")), *((queued("a", "B"),) if queue_first else ()), cancelled())
+    (event,) = bench.do(RetryTask)
+    assert event.data["waits_for"] == ["a", "B"]
+    assert bench.state(TASK).status == bench.state(ATTEMPT).status == "waiting_dependency"
+    assert types(bench.do(ReleaseTask, succeeded=("a", "B"))) == ["task_released"]
+
+
+def test_a_task_that_was_released_does_not_wait_again() -> None:
+    bench = Bench(*RELEASED, claimed(), interrupted(), cancelled(1))
+    (event,) = bench.do(RetryTask)
+    assert event.data["waits_for"] == []
+
+
+def test_a_retry_says_where_the_file_lies_and_that_it_is_gone() -> None:
+    bench = Bench(*STATUSES["failed"])
+    bench.do(RecordArchived, path="tasks/processed/Fix-1.failed.task.md", status="failed")
+    (event,) = bench.do(RetryTask)
+    assert event.data["archived"] == "tasks/processed/Fix-1.failed.task.md"
+    bench.do(CancelTask)
+    bench.do(RecordArchived, path=None, status="cancelled")
+    (event,) = bench.do(RetryTask)
+    assert event.data["archived"] is None
+
+
+def test_an_old_wish_to_cancel_does_not_concern_a_task_that_is_done_again() -> None:
+    bench = Bench(*RUNNING)
+    bench.do(CancelTask)
+    bench.do(InterruptAttempt)
+    bench.do(RetryTask)
+    assert not bench.state(TASK).cancel_requested
+    assert not bench.state(ATTEMPT).cancel_requested
+    bench.do(ClaimTask)
+    assert types(bench.do(InterruptAttempt, attempt=2)) == ["task_interrupted"]
+
+
+# paused, resumed
+
+
+@pytest.mark.parametrize(
+    "status", ["received", "waiting_dependency", "queued", "waiting_retry", "waiting_quota"]
+)
+def test_a_waiting_task_is_paused_once_and_goes_on_where_it_was(status: str) -> None:
+    bench = Bench(*STATUSES[status])
+    assert types(bench.do(PauseTask)) == ["task_paused"]
+    assert bench.do(PauseTask) == []
+    assert bench.state(TASK).status == bench.state(ATTEMPT).status == "paused"
+    assert refusal_of_claim(bench) == "conflict"
+    (event,) = bench.do(ResumeTask)
+    assert (event.type, event.data) == ("task_resumed", {"reason": "go on"})
+    assert bench.do(ResumeTask) == []
+    assert bench.state(TASK).status == bench.state(ATTEMPT).status == status
+
+
+def test_a_running_task_that_is_paused_runs_until_its_worker_gives_it_back() -> None:
+    bench = Bench(*RUNNING)
+    assert types(bench.do(PauseTask)) == ["task_paused"]
+    assert bench.state(TASK).status == "running"
+    assert bench.state(TASK).standing.paused
+    bench.do(InterruptAttempt)
+    assert bench.state(TASK).status == "paused"
+    bench.do(ResumeTask)
+    assert bench.state(TASK).status == "queued"
+
+
+def test_a_running_task_that_goes_on_at_once_was_never_away() -> None:
+    bench = Bench(*RUNNING)
+    bench.do(PauseTask)
+    bench.do(ResumeTask)
+    assert bench.state(TASK).standing == Bench(*RUNNING).state(TASK).standing
+
+
+def test_a_task_that_was_paused_before_it_had_a_place_says_so_again_to_the_queue() -> None:
+    bench = Bench(*STATUSES["received"])
+    bench.do(PauseTask)
+    assert types(bench.do(QueueTask)) == ["task_queued", "task_paused"]
+    bench.do(ResumeTask)
+    assert bench.state(TASK).status == "waiting_dependency"
+
+
+def test_a_paused_task_is_released_beneath_its_pause() -> None:
+    bench = Bench(*STATUSES["waiting_dependency"], TaskPaused(reason="wait"))
+    assert types(bench.do(ReleaseTask)) == ["task_released"]
+    assert bench.state(TASK).status == "paused"
+    bench.do(ResumeTask)
+    assert bench.state(TASK).status == "queued"
+
+
+@pytest.mark.parametrize("status", ["paused", "waiting_retry", "waiting_quota"])
+def test_a_paused_or_waiting_task_is_cancelled_at_once(status: str) -> None:
+    bench = Bench(*STATUSES[status])
+    assert types(bench.do(CancelTask)) == ["task_cancelled"]
+    assert bench.state(TASK).status == bench.state(ATTEMPT).status == "cancelled"
+
+
+@pytest.mark.parametrize("kind", [PauseTask, ResumeTask])
+@pytest.mark.parametrize("status", [*ENDED, "unknown"])
+def test_what_has_ended_or_never_was_is_neither_paused_nor_resumed(
+    status: str, kind: type[TaskCommand]
+) -> None:
+    expected = "not_found" if status == "unknown" else "conflict"
+    assert refusal(Bench(*STATUSES[status]), kind) == expected
+
+
+@pytest.mark.parametrize("status", ["received", "queued", "running", "waiting_retry"])
+def test_what_is_not_paused_need_not_be_resumed(status: str) -> None:
+    assert Bench(*STATUSES[status]).do(ResumeTask) == []

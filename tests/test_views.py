@@ -21,7 +21,10 @@ from projections.live import LiveViews
 from projections.projection import Projection, Row
 from projections.view_rows import ViewRows
 from projections.views import Views
-from tests.life_cycles import Grown, Lives, cancelled, received
+from schemas import names
+from schemas.executor import QueuePaused
+from tests.grown_lives import Grown
+from tests.life_cycles import Lives, cancelled, received
 
 NUMBERS = list(range(3, 4000, 37))
 READING = "projections.view_rows", "projections.all_views", "projections.comparison", "projections.artifact"
@@ -334,7 +337,7 @@ def test_a_batch_is_thrown_away_when_another_writer_was_first(
 
 def test_a_failure_in_a_batch_leaves_rows_and_checkpoint_as_they_were(path: Path, lives: Grown) -> None:
     caught_up(path, lives)
-    lives.tell("Z", received("Z"))
+    lives.say(names.SYSTEM, QueuePaused(reason="enough"))
 
     def failing(key: str, row: Row | None, event: object) -> Row:
         raise RuntimeError("a bug")

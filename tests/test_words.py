@@ -19,6 +19,7 @@ from eventstore.memory_log import MemoryLog
 from handlers.deciders import DECIDERS
 from schemas import names
 from schemas.attempt import End
+from schemas.executor import ExecutorCommand
 from schemas.registry import FACTS
 from schemas.service import SystemCommand
 from schemas.task import TaskCommand
@@ -26,9 +27,10 @@ from schemas.turn import AttemptCommand
 from schemas.word import Command, Fact, Part
 from tests.rule_bench import STREAM, Bench, received
 
-IRREGULAR = {"rebuilt", "sent", "written"}
+IRREGULAR = {"rebuilt", "sent", "timeout", "written"}
 TYPE_NAMES = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)} - {
-    names.SYSTEM
+    names.SYSTEM,
+    names.EXECUTOR,
 }
 
 
@@ -163,16 +165,21 @@ def test_a_stream_of_no_task_says_so(stream: str) -> None:
 
 
 def test_every_command_has_a_decider_and_no_other_has_one() -> None:
-    assert set(DECIDERS) == set(kinds_of(Command)) - {TaskCommand, AttemptCommand, SystemCommand}
+    bases = {TaskCommand, AttemptCommand, SystemCommand, ExecutorCommand}
+    assert set(DECIDERS) == set(kinds_of(Command)) - bases
 
 
 def test_every_command_says_its_stream() -> None:
     with pytest.raises(NotImplementedError):
         _ = Command(command_id="c", time=1, actor="a").stream
     for kind in kinds_of(Command):
-        values = {"task_id": "Fix-1"} if issubclass(kind, TaskCommand) else {}
-        command = kind.model_construct(**values, refused_id="r")
-        assert command.stream == (STREAM if values else "system")
+        expected = "system"
+        if issubclass(kind, TaskCommand):
+            expected = STREAM
+        elif issubclass(kind, ExecutorCommand):
+            expected = "executor-claude"
+        command = kind.model_construct(task_id="Fix-1", executor="claude", refused_id="r")
+        assert command.stream == expected
 
 
 def test_two_deciders_never_share_a_name() -> None:

@@ -26,6 +26,7 @@ from handlers.task import TASK, TaskState
 from handlers.tools import granted, offered
 from schemas.names import task_stream
 from schemas.shown import shown
+from schemas.standing import Standing
 from schemas.task import ReceiveTask, TaskSpec
 from schemas.task_file import TaskFile
 
@@ -123,7 +124,8 @@ class Checking:
             spec=spec,
         )
         TASK.decide(command, state)
-        self._taken[task_id.lower()] = replace(state, status="received", received={"content_sha256": digest})
+        standing = Standing("received", "received")
+        self._taken[task_id.lower()] = replace(state, standing=standing, received={"content_sha256": digest})
 
 
 def _no(given: Given, exit_code: int, code: str, message: str, hint: str) -> dict[str, Any]:

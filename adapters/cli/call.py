@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.cli.failure import NOT_PERMITTED, USAGE, Failure
+from adapters.cli.log_place import refuse_another_log
 from adapters.cli.output import Output
 from adapters.home import Home, NoHome, NotOurs, find_home
 
@@ -17,14 +18,16 @@ class Call:
     environ: Mapping[str, str]
 
     def home(self) -> Home:
-        """Raises Failure where there is none."""
+        """Raises Failure where there is none, or where its log is said to lie elsewhere."""
         try:
-            return find_home(self.args.home, self.environ.get("EVT_HOME"), Path.cwd())
+            home = find_home(self.args.home, self.environ.get("EVT_HOME"), Path.cwd())
         except NoHome as missing:
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
             raise Failure(USAGE, "no_home", str(missing), hint) from None
         except NotOurs as other:
             raise not_ours(other) from None
+        refuse_another_log(home.root, self.environ)
+        return home
 
 
 def not_ours(other: NotOurs) -> Failure:

@@ -19,5 +19,5 @@ def run(call: Call) -> int:
     if call.output.json:
         call.output.document({"shell": call.args.shell, "script": script})
         return GOOD
-    call.output.out.write(script)
+    call.output.write(script)
     return GOOD

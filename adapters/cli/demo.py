@@ -119,13 +119,13 @@ class _Show:
         ]
 
     def _evt(self, *words: str) -> int:
-        self._call.output.out.flush()
+        self._call.output.flush()
         return subprocess.run(self._command(*words), check=False).returncode
 
     def _serve(self, repository: Path) -> None:
         """The first file lies there at the start; the others are dropped while the service runs."""
         demo_task(self._root, "01-analyse-the-cart", repository)
-        self._call.output.out.flush()
+        self._call.output.flush()
         with subprocess.Popen(self._command("run", "--drain", "--drain-wait", str(DRAIN_WAIT_S))) as service:
             time.sleep(PAUSE_S)
             demo_task(self._root, "02-fix-the-total", repository)

@@ -1,13 +1,15 @@
 """Each event in a few telling words, and in one line of a terminal."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
 import orjson
 
 from adapters.cli.columns import cut, padded
+from adapters.cli.holding_words import HOLDING
 from adapters.cli.moments import clock, millisecond, minute, span
 from adapters.cli.output import Output
+from adapters.cli.telling import Data, Telling, after
 from eventstore.event import Recorded
 from schemas import names
 from schemas.shown import shown
@@ -16,15 +18,6 @@ LONGEST: Final = 300
 """Characters; a line that nobody's terminal cuts ends there."""
 STREAM_WIDTH: Final = 26
 TYPE_WIDTH: Final = 20
-
-Data = Mapping[str, Any]
-
-
-class Telling(NamedTuple):
-    """The colour of a type's subject, and its words."""
-
-    style: str
-    words: Callable[[Data], str]
 
 
 def _received(data: Data) -> str:
@@ -55,21 +48,25 @@ def _queued(data: Data) -> str:
 
 
 def _archived(data: Data) -> str:
-    return f"{data['path'] or 'its file was gone'}{_after(data['note'])}"
+    return f"{data['path'] or 'its file was gone'}{after(data['note'])}"
 
 
 def _interrupted(data: Data) -> str:
     alive = ", its agent was still alive" if data["agent_was_alive"] else ""
-    return f"attempt {data['attempt']}: {data['reason']}{alive}"
+    died = [who for who, dead in (("agent", data["agent_died"]), ("worker", data["worker_died"])) if dead]
+    dead = f" (its {' and '.join(died)} died)" if died else ""
+    return f"attempt {data['attempt']}{dead}: {data['reason']}{alive}"
 
 
 def _step_finished(data: Data) -> str:
     took = span(data["elapsed_ms"] * 1000)
-    return f"{data['phase']} after {took}, {data['percent_complete']} %{_after(data['note'])}"
+    return f"{data['phase']} after {took}, {data['percent_complete']} %{after(data['note'])}"
 
 
 def _turn_started(data: Data) -> str:
-    return f"turn {data['turn_index'] + 1}, session {data['session_id']}, tools {', '.join(data['tools'])}"
+    resumed = " resumed" if data["resumed"] else ""
+    tools = ", ".join(data["tools"])
+    return f"turn {data['turn_index'] + 1}, session {data['session_id']}{resumed}, tools {tools}"
 
 
 def _files(data: Data) -> str:
@@ -80,9 +77,9 @@ def _files(data: Data) -> str:
 def _turn_finished(data: Data) -> str:
     report = data["report"]
     code = "" if report["exit_code"] is None else f" with code {report['exit_code']}"
-    cost = f", {report['cost_usd']:.4f} USD" if report["cost_usd"] else ""
+    cost = f", {data['spent']['usd']:.4f} USD" if data["spent"]["usd"] else ""
     took = span(report["elapsed_ms"] * 1000)
-    return f"{report['ended'].replace('_', ' ')}{code} after {took}{cost}{_after(report['note'])}"
+    return f"{report['ended'].replace('_', ' ')}{code} after {took}{cost}{after(report['note'])}"
 
 
 def _redacted(data: Data) -> str:
@@ -103,10 +100,6 @@ def _stopping(data: Data) -> str:
 
 def _mended(data: Data) -> str:
     return f"{data['problem']}; {data['bytes_cut']} bytes cut, {data['lines_written']} lines written"
-
-
-def _after(note: str | None) -> str:
-    return f": {note}" if note else ""
 
 
 def _tool(data: Data) -> str:
@@ -160,6 +153,7 @@ TELLING: Final[Mapping[str, Telling]] = {
     names.AUTOMATION_RESTARTED: Telling("red", _restarted),
     names.MIRROR_REPAIRED: Telling("yellow", _mended),
     names.VIEWS_REBUILT: Telling("yellow", lambda data: str(data["problem"])),
+    **HOLDING,
 }
 """Every type that this version knows."""
 

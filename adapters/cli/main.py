@@ -11,13 +11,19 @@ from typing import Any, NoReturn
 
 from adapters.cli.call import Call
 from adapters.cli.failure import DISK_FAILED, INTERRUPTED, USAGE, Failure
-from adapters.cli.output import Output
+from adapters.cli.output import Output, named_stdout
 from adapters.cli.table import VERBS
 from adapters.config.environment import environment
 from eventstore.log import LogUnreadable
 
 
 class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        """As every verb speaks: argparse itself would not notice a full disk."""
+        with named_stdout():
+            sys.stdout.write(self.format_help())
+            sys.stdout.flush()
+
     def error(self, message: str) -> NoReturn:
         raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
 
@@ -33,7 +39,7 @@ def call(argv: Sequence[str], environ: dict[str, str]) -> int:
     output = Output("auto", environ, json="--json" in argv)
     try:
         code = _run(list(argv), environ, output)
-        sys.stdout.flush()
+        output.flush()
         return code
     except Failure as failure:
         output.failure(failure)
@@ -65,7 +71,7 @@ def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
     if name == "help" and rest and not rest[0].startswith("-"):
         name, rest = rest[0], ["--help"]
     if name in ("-h", "--help", "help"):
-        output.out.write(_help(output))
+        output.write(_help(output))
         return 0
     if name == "--version":
         name = "version"

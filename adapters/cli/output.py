@@ -3,8 +3,8 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import orjson
@@ -30,9 +30,22 @@ STATUS_STYLE: Mapping[str, str] = {
     "dropped": "red",
     "cancelled": "yellow",
     "running": "cyan",
+    "waiting_retry": "yellow",
+    "waiting_quota": "yellow",
+    "paused": "magenta",
     "queued": "blue",
     "received": "blue",
 }
+
+
+@contextmanager
+def named_stdout() -> Iterator[None]:
+    """An OSError of writing to stdout tells no name: whoever reads of a full disk must know which."""
+    try:
+        yield
+    except OSError as trouble:
+        trouble.filename = trouble.filename or "stdout"
+        raise
 
 
 class Output:
@@ -73,17 +86,22 @@ class Output:
             os.dup2(nowhere, self.out.fileno())
             os.close(nowhere)
 
+    def write(self, text: str) -> None:
+        """Data as it is. An OSError of stdout bears its name."""
+        with named_stdout():
+            self.out.write(text)
+
     def line(self, text: str = "") -> None:
         """One line of data."""
-        self.out.write(text + "\n")
+        self.write(text + "\n")
 
     def document(self, value: Any) -> None:
         """One JSON document on stdout."""
-        self.out.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
+        self.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
 
     def record(self, value: Any) -> None:
         """One JSON value on one line, for streams."""
-        self.out.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() + "\n")
+        self.write(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() + "\n")
 
     def note(self, text: str) -> None:
         """A word beside the data; with `json` an object on its own line: stderr stays parseable."""
@@ -103,7 +121,8 @@ class Output:
 
     def flush(self) -> None:
         """Hand over what was said so far, to whoever follows."""
-        self.out.flush()
+        with named_stdout():
+            self.out.flush()
 
     def table(
         self, rows: Sequence[Sequence[str]], heads: Sequence[str], styles: Sequence[str] = (), styled: int = 0

@@ -88,7 +88,7 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
                         call.output, event, dated=not (call.output.terminal or call.output.colored)
                     )
                 )
-            call.output.out.flush()
+            call.output.flush()
         except OSError as trouble:
             # Whoever read along has gone: the work goes on.
             shown = False

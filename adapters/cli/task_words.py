@@ -1,29 +1,37 @@
 """A task's row in the words of a list: why it waits, how it ended, since when."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from adapters.cli.moments import minute, span
+from adapters.cli.moments import UNITS, minute, span
 from handlers.path_policy import overlap
 from projections.projection import Row
+from schemas import names
 
 RowOf = Callable[[str], Row | None]
 """Looks up the row of another task by its key."""
+
+EVERY: Final = "*"
+"""The row of the view `executors` that concerns them all."""
+SOON: Final = UNITS["h"] * 1_000_000
+"""A moment that is nearer (µs) is told by how far away it is."""
+WHY: Final = {"quota": "its quota is used up", "circuit": "it failed too often"}
 
 
 @dataclass(frozen=True)
 class Around:
     """What a task's own row does not say.
 
-    `now` is in µs since 1970, `at_work` are rows of tasks that run. `served` is False where it
-    is known that no service runs, and that shall be told of each task.
+    `now` is in µs since 1970, `at_work` are rows of tasks that run, `executors` the rows of that view.
+    `served` is False where it is known that no service runs, and that shall be told of each task.
     """
 
     row_of: RowOf
     now: int
     at_work: tuple[Row, ...] = ()
     served: bool = True
+    executors: Mapping[str, Row] = field(default_factory=dict)
 
 
 def at_work(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -34,6 +42,16 @@ def at_work(rows: Iterable[Row]) -> tuple[Row, ...]:
 def name_of(key: str, row: Row) -> str:
     """The id as its author wrote it; of a refusal, which has none, the key."""
     return str(row["task_id"] or key)
+
+
+def status_of(row: Row) -> str:
+    """The status; of a success also whether a check has proved it, and how much of it nobody proved."""
+    if row["status"] != "succeeded":
+        return str(row["status"])
+    said = ["checked" if row["verified"] == "passed" else "unchecked"]
+    if row["unproved"]:
+        said.append(f"{row['unproved']} unproved")
+    return f"succeeded ({', '.join(said)})"
 
 
 def line_of(row: Row, around: Around) -> str:
@@ -59,31 +77,75 @@ def ended(row: Row) -> str:
 
 def waits(row: Row, around: Around) -> str:
     """What keeps a task from being begun; empty where nothing does."""
+    later = row["not_before"] is not None and row["not_before"] > around.now
+    match row["status"]:
+        case "paused":
+            return f"until `evt resume {row['task_id']}`"
+        case "running":
+            return _called_off(row)
+        case "waiting_retry" | "waiting_quota":
+            again = again_at(row, around.now)
+            return f"{again}: {row['sentence']}" if later else ", ".join([again, *_due(row, around)])
     said: list[str] = []
     if row["status"] == "received":
         said.append("has no place in the queue yet")
     if row["waits_for"] and row["status"] == "waiting_dependency":
         said.append(f"waits for {', '.join(_other(name, around.row_of) for name in row['waits_for'])}")
-    if row["not_before"] is not None and row["not_before"] > around.now and row["status"] != "running":
+    if later:
         said.append(f"not before {minute(row['not_before'])} (in {span(row['not_before'] - around.now)})")
     elif row["status"] == "queued":
-        said += _queued(row, around)
-    if row["status"] == "running" and row["cancel_requested"]:
-        said.append("is asked to stop")
+        said += [*_again(row), *_due(row, around)]
     return ", ".join(said)
 
 
-def _queued(row: Row, around: Around) -> list[str]:
+def again_at(row: Row, now: int) -> str:
+    """When one that waits for a moment is tried again."""
+    left = (row["not_before"] or 0) - now
+    if left <= 0:
+        return "due now"
+    return f"again in {span(left)}" if left < SOON else f"again at {minute(row['not_before'])}"
+
+
+def executor_waits(row: Row, now: int) -> str:
+    """Why nothing of an executor is begun now, and until when; empty where that is not so."""
+    if (row["wait_until"] or 0) <= now:
+        return ""
+    until = f"until {minute(row['wait_until'])} (in {span(row['wait_until'] - now)})"
+    why = WHY.get(row["why"], "")
+    if row["executor"] == EVERY:
+        return f"nothing is begun {until}"
+    return f"{row['executor']} waits {until}" + (f", for {why}" if why else "")
+
+
+def _called_off(row: Row) -> str:
+    if row["cancel_requested"]:
+        return "is asked to stop"
+    return "is asked to pause" if row["paused"] else ""
+
+
+def _again(row: Row) -> list[str]:
+    """One that was begun before: its attempt was interrupted, or somebody wants it done again."""
+    if not row["attempt"]:
+        return []
+    return ["was interrupted and starts again" if row["sentence"] else "is to be done again"]
+
+
+def _due(row: Row, around: Around) -> list[str]:
     """Why one that is due has not been begun."""
-    said = ["was interrupted and starts again"] if row["attempt"] else []
     if not around.served:
-        return [*said, "no service runs: `evt run`"]
+        return ["no service runs: `evt run`"]
+    every = around.executors.get(EVERY)
+    if every is not None and every["paused"]:
+        return ["the queue is paused"]
+    for held in (every, around.executors.get(row["executor"] or names.EXECUTOR)):
+        if held is not None and (why := executor_waits(held, around.now)):
+            return [why]
     for other in around.at_work:
         if overlap(str(row["cwd"]), str(other["cwd"])):
             same = row["cwd"] == other["cwd"]
             place = "in the same directory" if same else f"in {other['cwd']}, which overlaps with its own"
-            return [*said, f"{other['task_id']} works {place}"]
-    return said
+            return [f"{other['task_id']} works {place}"]
+    return []
 
 
 def since(row: Row) -> int:

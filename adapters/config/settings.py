@@ -32,6 +32,8 @@ class Settings:
     timeout_s: int
     max_turns: int
     max_budget_usd: float | None
+    daily_budget_usd: float | None
+    inactivity_s: int
     skip_permissions: bool
     env_allow: tuple[str, ...]
     workers: int
@@ -62,6 +64,8 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         timeout_s=values["CLAUDE_TIMEOUT_SEC"],
         max_turns=values["CLAUDE_MAX_TURNS"],
         max_budget_usd=values["CLAUDE_MAX_BUDGET_USD"],
+        daily_budget_usd=values["CLAUDE_DAILY_BUDGET_USD"],
+        inactivity_s=values["CLAUDE_INACTIVITY_SEC"],
         skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
         env_allow=values["CLAUDE_ENV_ALLOW"],
         workers=values["MAX_CONCURRENT_TASKS"],

@@ -100,8 +100,20 @@ SETTINGS: tuple[Setting, ...] = (
         _folder,
     ),
     Setting("CLAUDE_TIMEOUT_SEC", "300", "Seconds that an attempt may take.", _whole(1, 86_400)),
+    Setting(
+        "CLAUDE_INACTIVITY_SEC",
+        "600",
+        "Seconds that the agent may say nothing before it is stopped and resumed; 0: as long as it likes.",
+        _whole(0, 86_400),
+    ),
     Setting("CLAUDE_MAX_TURNS", "0", "Turns that the agent may take; 0: no limit.", _whole(0, 10_000)),
     Setting("CLAUDE_MAX_BUDGET_USD", "", "Dollars that one task may cost; empty: no limit.", _amount),
+    Setting(
+        "CLAUDE_DAILY_BUDGET_USD",
+        "",
+        "Dollars that all tasks of a day (UTC) may cost: then nothing is begun; empty: no limit.",
+        _amount,
+    ),
     Setting(
         "CLAUDE_SKIP_PERMISSIONS",
         "false",

@@ -1,0 +1,25 @@
+"""Claims of other services: the dead ones' are taken at once, the others' when their lease has ended."""
+
+import trio
+
+from adapters.feed import Feed
+from adapters.reconcile import Reconcile
+
+LOOK_S = 1.0
+"""A dead worker of this machine is noticed within two seconds."""
+
+
+class Leases:
+    def __init__(self, feed: Feed, reconcile: Reconcile) -> None:
+        self._feed = feed
+        self._reconcile = reconcile
+
+    async def run(self) -> None:
+        """Look again while there is such a claim; else wait until the log moves."""
+        while True:
+            position = await self._feed.advance()
+            if await self._reconcile.close_foreign():
+                with trio.move_on_after(LOOK_S):
+                    await self._feed.moved(position)
+            else:
+                await self._feed.moved(position)

@@ -1,0 +1,219 @@
+"""How an attempt ends, and whether its task ends with it: judged, tried again, waiting, lost, cancelled."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from handlers.attempt_state import AttemptState
+from handlers.decider import Refused
+from handlers.outcome import DEATHS, Verdict, judge
+from handlers.retry import LONGEST_QUOTA_S, QUOTA_WAITS, delay, retries_for
+from handlers.verification import evidence, failures, verified
+from schemas.attempt import (
+    InterruptAttempt,
+    LeaseExpired,
+    QuotaWaitStarted,
+    RetryScheduled,
+    TaskCancelled,
+    TaskFailed,
+    TaskInterrupted,
+    TaskSucceeded,
+)
+from schemas.process import ProcessIdentity
+from schemas.task import TaskCommand
+from schemas.turn import AttemptCommand, TurnReport
+from schemas.word import Fact
+
+MOST_DEATHS = 3
+"""So many deaths of its agent or worker, while the service lived, end a task."""
+
+
+def end(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
+    if state.report is None or state.spec is None:
+        raise Refused("conflict", f"no turn of task {command.task_id} has ended yet.")
+    if state.cancel_requested:
+        # Even after a good answer: whoever asked was told that it stops, and so nothing must follow from it.
+        return [_cancelled(command, state)]
+    verdict = full_verdict(state)
+    if verdict.kind == "failed":
+        return _failed_or_again(command, state, verdict)
+    return [
+        TaskSucceeded(
+            **_common(command, state),
+            claimed=verdict.claimed,
+            verified=verdict.verified,
+            evidence=verdict.evidence,
+        )
+    ]
+
+
+def full_verdict(state: AttemptState) -> Verdict:
+    """How the attempt went, its checks as far as they were run included. Needs a report."""
+    report, spec = TurnReport.model_validate(state.report), state.spec or {}
+    verdict = judge(report, state.files)
+    proofs = evidence(spec, state.checks, verdict.claimed, _touched(state)) if report.has_result else ()
+    notes = () if state.uncompared is None else (state.uncompared,)
+    proved = verified(spec, state.checks)
+    verdict = replace(verdict, verified=proved, evidence=(*verdict.evidence, *proofs, *notes))
+    if verdict.kind == "failed" or proved != "failed":
+        return verdict
+    advice = ("Read what the checks said in the artifact, then `evt retry` the task.",)
+    return replace(
+        verdict,
+        kind="failed",
+        error_class="validation",
+        reason="check_failed",
+        sentence=failures(state.checks),
+        suggested=advice,
+    )
+
+
+def _touched(state: AttemptState) -> tuple[str, ...]:
+    """Every path that a change tells of: a file that was renamed under both its names."""
+    moved_from = (change["moved_from"] for change in state.changes.current)
+    return (*state.files, *(path for path in moved_from if path is not None))
+
+
+def _failed_or_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
+    if verdict.reason in DEATHS:
+        return _died(command, state, verdict)
+    report = TurnReport.model_validate(state.report)
+    left = state.money.left
+    if left is not None and left <= 0 and verdict.error_class != "budget":
+        spent = f"{verdict.sentence} It is not tried again: its budget is spent."
+        return [failed(command, state, replace(verdict, sentence=spent))]
+    if verdict.error_class == "rate_limit" and report.resets_at is not None:
+        resets_in_s = (report.resets_at - command.time) / 1_000_000
+        if resets_in_s <= LONGEST_QUOTA_S:
+            return _wait_for_quota(command, state, verdict, report.resets_at)
+    return _try_again(command, state, verdict)
+
+
+def _wait_for_quota(
+    command: AttemptCommand, state: AttemptState, verdict: Verdict, resets_at: int
+) -> Sequence[Fact]:
+    if state.tries.quota_waits >= QUOTA_WAITS:
+        sentence = f"its quota was used up {QUOTA_WAITS + 1} times in a row: {verdict.sentence}"
+        spent = replace(verdict, error_class="quota", reason="quota", sentence=sentence)
+        return [failed(command, state, spent)]
+    # A little after the reset: clocks differ, and a moment that has passed is no reason to hurry.
+    after_s = delay(retries_for("rate_limit", ""), 1, command.command_id)
+    return [
+        QuotaWaitStarted(
+            attempt=state.attempt,
+            executor=state.executor or "",
+            resets_at=resets_at,
+            wake_at=max(resets_at, command.time) + int(after_s * 1_000_000),
+            sentence=verdict.sentence,
+            resume=state.goes_on is not None,
+        )
+    ]
+
+
+def _try_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
+    retries = retries_for(verdict.error_class, verdict.reason)
+    retry = state.tries.by_class.get(verdict.error_class, 0) + 1
+    if retry > retries.most:
+        if retries.most:
+            tried = f"{verdict.sentence} It was tried {retry} times."
+            verdict = replace(verdict, sentence=tried)
+        return [failed(command, state, verdict)]
+    delay_s = delay(retries, retry, command.command_id)
+    return [
+        RetryScheduled(
+            attempt=state.attempt,
+            executor=state.executor or "",
+            error_class=verdict.error_class,
+            reason=verdict.reason,
+            sentence=verdict.sentence,
+            retry=retry,
+            delay_s=delay_s,
+            wake_at=command.time + int(delay_s * 1_000_000),
+            resume=retries.resume and state.goes_on is not None,
+        )
+    ]
+
+
+def _died(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
+    interrupted = TaskInterrupted(attempt=state.attempt, reason=verdict.sentence, agent_died=True)
+    return [interrupted, *_enough_deaths(command, state, verdict.sentence)]
+
+
+def _enough_deaths(command: TaskCommand, state: AttemptState, reason: str) -> Sequence[Fact]:
+    """The end of a task whose agent or worker has now died too often; nothing before that."""
+    if state.tries.deaths + 1 < MOST_DEATHS:
+        return []
+    sentence = f"its agent or worker died {MOST_DEATHS} times while it held this task: {reason}"
+    return [failed(command, state, Verdict("failed", "worker_lost", "worker_lost", sentence))]
+
+
+def interrupt(command: InterruptAttempt, state: AttemptState) -> Sequence[Fact]:
+    if not state.open or command.attempt != state.attempt:
+        return []
+    expired = _expired(state) if command.lease_expired else []
+    if _has_answered(state):
+        return [*expired, *end(command, state)]
+    interrupted = TaskInterrupted(
+        attempt=command.attempt,
+        reason=command.reason,
+        agent_was_alive=command.agent_was_alive,
+        worker_died=command.worker_died,
+    )
+    if state.cancel_requested:
+        return [*expired, interrupted, _cancelled(command, state)]
+    ended = _enough_deaths(command, state, command.reason) if command.worker_died else []
+    return [*expired, interrupted, *ended]
+
+
+def _expired(state: AttemptState) -> list[Fact]:
+    return [
+        LeaseExpired(
+            attempt=state.attempt,
+            worker=state.worker,
+            process=ProcessIdentity.model_validate(state.process),
+            lease_until=state.lease_until,
+        )
+    ]
+
+
+def _has_answered(state: AttemptState) -> bool:
+    """Whether the agent was done before the interruption: what was paid for is judged, not done again."""
+    report = state.report
+    if report is None:
+        return False
+    return report["ended"] in ("timeout", "inactivity") or (
+        report["ended"] == "exited" and bool(report["has_result"])
+    )
+
+
+def _common(command: TaskCommand, state: AttemptState) -> dict[str, Any]:
+    spec = state.spec or {}
+    claimed = state.claimed if state.attempt else command.time
+    first = command.time if state.first_claim is None else state.first_claim
+    return {
+        "attempt": state.attempt,
+        "executor": state.executor if state.attempt else None,
+        "task_type": spec["task_type"],
+        "agent": spec["agent"],
+        "priority": spec["priority"],
+        "elapsed_ms": max(0, (command.time - claimed) // 1000),
+        "waited_ms": max(0, (first - state.arrived) // 1000),
+    }
+
+
+def failed(command: TaskCommand, state: AttemptState, verdict: Verdict) -> TaskFailed:
+    return TaskFailed(
+        **_common(command, state),
+        error_class=verdict.error_class,
+        reason=verdict.reason,
+        sentence=verdict.sentence,
+        claimed=verdict.claimed,
+        verified=verdict.verified,
+        evidence=verdict.evidence,
+        suggested_actions=verdict.suggested,
+    )
+
+
+def _cancelled(command: TaskCommand, state: AttemptState) -> TaskCancelled:
+    by, reason = state.cancelled_by
+    return TaskCancelled(**_common(command, state), reason=reason, by=by)

@@ -1,0 +1,409 @@
+"""Trouble in virtual time: what fails is tried again, waits, is given up, and ends once, truthfully."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from adapters.attempt import Fenced
+from adapters.supervisor import Supervisor
+from eventstore.event import Recorded
+from handlers.deciders import DECIDERS
+from handlers.dispatch import Dispatch
+from projections.all_views import ALL
+from projections.live import LiveViews
+from schemas import names
+from schemas.attempt import ClaimTask, Conditions, InterruptAttempt
+from schemas.executor import PauseQueue, ResumeQueue
+from schemas.process import ProcessIdentity
+from schemas.task import CancelTask, PauseTask, ResumeTask, RetryTask
+from schemas.word import Command
+from tests.fakes import EPOCH, FakeProcesses, Listening, World
+from tests.test_simulation import task
+from tests.world import crew_of, serve
+
+
+def world_of(*moods: str, **tasks: bytes) -> World:
+    world = World()
+    world.trees |= {f"/srv/{name}": {"cart.py": "one"} for name in tasks}
+    world.inbox = {f"{name}.task.md": body for name, body in tasks.items()}
+    world.moods = list(moods)
+    return world
+
+
+def events_of(world: World, event_type: str, task_id: str | None = None) -> list[Recorded]:
+    stream = None if task_id is None else names.task_stream(task_id)
+    return [event for event in world.log.all() if event.type == event_type and stream in (None, event.stream)]
+
+
+def ends(world: World) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for event in world.log.all():
+        if event.type in names.ENDS:
+            found.setdefault(event.stream.removeprefix("task-"), []).append(event.type)
+    return found
+
+
+def say(world: World, command: type[Command], command_id: str, **fields: Any) -> None:
+    """What another process (a verb) puts into the log."""
+    dispatch = Dispatch(world.log, "urn:evt:world", DECIDERS)
+    now = world.now() if trio.lowlevel.in_trio_run() else EPOCH
+    dispatch(command(command_id=command_id, time=now, actor="cli:me", **{"reason": "asked", **fields}))
+
+
+def test_a_network_error_is_tried_again_in_the_same_session_and_ends_well() -> None:
+    world = world_of("network", "network", a=task("alpha"))
+    assert serve(world)
+    retries = [event.data for event in events_of(world, names.RETRY_SCHEDULED)]
+    assert [(data["error_class"], data["retry"], data["resume"]) for data in retries] == [
+        ("network", 1, True),
+        ("network", 2, True),
+    ]
+    assert retries[1]["delay_s"] > retries[0]["delay_s"] > 0
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+    assert [order.resume for order in world.orders] == [False, True, True]
+    assert len({order.session_id for order in world.orders}) == 1
+
+
+def test_no_attempt_begins_before_its_retry_is_due() -> None:
+    world = world_of("network", a=task("alpha"))
+    serve(world)
+    (retry,) = events_of(world, names.RETRY_SCHEDULED)
+    claims = events_of(world, names.TASK_CLAIMED)
+    assert [event.data["attempt"] for event in claims] == [1, 2]
+    assert claims[1].time >= retry.data["wake_at"]
+
+
+def test_what_fails_each_time_is_given_up_with_its_class() -> None:
+    world = world_of(*["network"] * 9, a=task("alpha"))
+    serve(world)
+    (end,) = events_of(world, names.TASK_FAILED)
+    assert (end.data["error_class"], end.data["attempt"]) == ("network", 4)
+    assert "tried 4 times" in end.data["sentence"]
+
+
+def test_a_used_up_quota_holds_up_its_whole_executor_and_then_everything_goes_on() -> None:
+    world = world_of("quota 900", a=task("alpha", cwd="/srv/a"), b=task("beta", cwd="/srv/b"))
+    assert serve(world, workers=1)
+    (wait,) = events_of(world, names.QUOTA_WAIT_STARTED)
+    assert wait.data["resets_at"] == pytest.approx(EPOCH + 900_000_000, abs=60_000_000)
+    later = [event for event in events_of(world, names.TASK_CLAIMED) if event.time > wait.time]
+    assert len(later) == 2
+    assert all(event.time >= wait.data["wake_at"] for event in later)
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED], "b": [names.TASK_SUCCEEDED]}
+    resumed = [order for order in world.orders if order.resume]
+    assert [order.session_id for order in resumed] == [world.orders[0].session_id]
+
+
+def test_a_drain_does_not_wait_for_a_quota_that_is_far_away() -> None:
+    world = world_of("quota 7200", a=task("alpha", cwd="/srv/a"), b=task("beta", cwd="/srv/b"))
+    assert serve(world, workers=1, drain_wait_s=60)
+    assert ends(world) == {}
+
+
+def test_an_agent_that_falls_silent_is_resumed() -> None:
+    world = world_of("silent", a=task("alpha"))
+    serve(world)
+    assert len(events_of(world, names.INACTIVITY_TIMEOUT)) == 1
+    assert [order.resume for order in world.orders] == [False, True]
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+
+
+@pytest.mark.parametrize(("deaths", "end"), [(2, names.TASK_SUCCEEDED), (3, names.TASK_FAILED)])
+def test_the_third_death_of_its_agent_ends_a_task_and_others_go_on(deaths: int, end: str) -> None:
+    world = world_of(*["die"] * deaths, a=task("alpha", cwd="/srv/a", priority="high"))
+    serve(world, workers=1)
+    world.inbox["b.task.md"] = task("beta")
+    world.restart()
+    serve(world)
+    assert ends(world) == {"a": [end], "b": [names.TASK_SUCCEEDED]}
+    assert [event.data["agent_died"] for event in events_of(world, names.TASK_INTERRUPTED)] == [True] * deaths
+    assert not any(order.resume for order in world.orders), "what killed it may be what its session holds"
+
+
+def test_an_executor_that_fails_three_times_in_a_row_rests_and_is_tried_by_one() -> None:
+    tasks = {name: task(name, cwd=f"/srv/{name}") for name in "abcdef"}
+    world = world_of(*["auth"] * 4, **tasks)
+    assert serve(world, workers=1)
+    opened = events_of(world, names.CIRCUIT_OPENED)
+    assert [event.data["failures"] for event in opened] == [3, 4]
+    between = [
+        event
+        for event in events_of(world, names.TASK_CLAIMED)
+        if opened[0].global_position < event.global_position < opened[1].global_position
+    ]
+    assert len(between) == 1, "one task tries the executor"
+    assert between[0].time >= opened[0].data["wake_at"]
+    assert len(events_of(world, names.CIRCUIT_CLOSED)) == 1
+    assert Counter(end for found in ends(world).values() for end in found) == {
+        names.TASK_FAILED: 4,
+        names.TASK_SUCCEEDED: 2,
+    }
+
+
+def test_an_agent_that_cannot_be_started_costs_no_task_its_place() -> None:
+    tasks = {name: task(name, cwd=f"/srv/{name}") for name in "abc"}
+    world = world_of(*["unstartable"] * 7, **tasks)
+    assert serve(world, workers=3)
+    assert ends(world) == {name: [names.TASK_SUCCEEDED] for name in "abc"}
+    assert events_of(world, names.CIRCUIT_OPENED)
+
+
+def with_check(word: str, check: str) -> bytes:
+    return task(word) + f"\n**Success Criteria:**\n- [ ] reads well\n- [ ] $ `{check}`\n".encode()
+
+
+def test_a_check_that_passes_is_proof() -> None:
+    world = world_of(a=with_check("alpha", "grep alpha cart.py"))
+    serve(world)
+    (end,) = events_of(world, names.TASK_SUCCEEDED)
+    assert end.data["verified"] == "passed"
+    assert "unproved: reads well" in end.data["evidence"]
+    assert any(line.startswith("check passed: `grep alpha cart.py`") for line in end.data["evidence"])
+
+
+def test_a_check_that_fails_fails_the_task_whatever_the_agent_says() -> None:
+    world = world_of(a=with_check("alpha", "grep omega cart.py"))
+    serve(world)
+    (end,) = events_of(world, names.TASK_FAILED)
+    assert (end.data["error_class"], end.data["verified"]) == ("validation", "failed")
+    assert end.data["claimed"] == "done"
+    assert [event.data["result"]["passed"] for event in events_of(world, names.CHECK_FINISHED)] == [False]
+
+
+def test_checks_are_not_run_for_an_agent_that_failed() -> None:
+    world = world_of(a=with_check("alpha badly", "grep alpha cart.py"))
+    serve(world)
+    assert not events_of(world, names.CHECK_FINISHED)
+    assert len(events_of(world, names.TASK_FAILED)) == 1
+
+
+def test_what_a_task_may_cost_counts_over_its_attempts() -> None:
+    world = world_of("network", a=task("alpha", max_budget_usd="0.5"))
+    serve(world)
+    assert [order.max_budget_usd for order in world.orders] == [0.5, 0.5]
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+
+
+def test_a_day_whose_money_is_spent_begins_nothing_until_midnight() -> None:
+    tasks = {name: task(name, cwd=f"/srv/{name}") for name in "abc"}
+    world = world_of(**tasks)
+    world.epoch = 1_790_034_900_000_000  # 23:55 UTC
+    assert serve(world, workers=1, drain_wait_s=900, daily_budget_usd=0.02)
+    (reached,) = events_of(world, names.DAILY_BUDGET_REACHED)
+    claims = events_of(world, names.TASK_CLAIMED)
+    assert len(claims) == 3
+    assert claims[1].time < reached.time < reached.data["wake_at"] <= claims[2].time
+    assert len(ends(world)) == 3
+
+
+def with_hands(world: World, *steps: tuple[float, Callable[[], None]], workers: int = 2) -> None:
+    """Run the service, and at each moment (s) do a step beside it; stop it at the last one."""
+
+    async def main() -> None:
+        supervisor = Supervisor(crew_of(world, workers, doorbell=Listening(world)))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.run)
+            for moment, step in steps:
+                await trio.sleep_until(moment)
+                step()
+            supervisor.stop("enough")
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def status_of(world: World, task_id: str) -> str:
+    live = LiveViews(ALL)
+    live.apply(world.log.all())
+    row, queued = live.row("tasks", task_id), live.row("queue", task_id)
+    assert row is not None
+    assert queued is None or queued["status"] == row["status"]
+    return str(row["status"])
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_task_that_is_paused_at_work_goes_on_in_its_session_when_it_is_resumed() -> None:
+    world, seen = world_of(a=task("alpha slowly")), []
+    with_hands(
+        world,
+        (20, lambda: say(world, PauseTask, "p", task_id="a")),
+        (60, lambda: seen.append((status_of(world, "a"), set(world.alive)))),
+        (100, lambda: say(world, ResumeTask, "r", task_id="a")),
+        (300, nothing),
+    )
+    assert seen == [("paused", set())]
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+    assert [order.resume for order in world.orders] == [False, True]
+
+
+def test_a_paused_queue_begins_nothing_and_what_runs_goes_on() -> None:
+    world = world_of(a=task("alpha slowly", cwd="/srv/a"), b=task("beta", cwd="/srv/b", after="a"))
+    with_hands(
+        world,
+        (20, lambda: say(world, PauseQueue, "p")),
+        (21, lambda: say(world, PauseQueue, "p2")),
+        (300, lambda: say(world, ResumeQueue, "r")),
+        (500, nothing),
+    )
+    (paused,), (resumed,) = events_of(world, names.QUEUE_PAUSED), events_of(world, names.QUEUE_RESUMED)
+    (first,) = events_of(world, names.TASK_SUCCEEDED, "a")
+    (claimed,) = events_of(world, names.TASK_CLAIMED, "b")
+    assert paused.time < first.time < resumed.time <= claimed.time
+
+
+def test_a_waiting_task_that_is_cancelled_is_never_tried_again() -> None:
+    world = world_of("quota 300", a=task("alpha"))
+    with_hands(world, (60, lambda: say(world, CancelTask, "c", task_id="a")), (600, nothing), workers=1)
+    assert ends(world) == {"a": [names.TASK_CANCELLED]}
+    assert len(world.orders) == 1
+
+
+def test_a_person_who_asks_for_a_retry_waits_no_longer_for_the_quota() -> None:
+    world = world_of("quota 7200", a=task("alpha"))
+    with_hands(world, (60, lambda: say(world, RetryTask, "t", task_id="a")), (600, nothing))
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+    assert [order.resume for order in world.orders] == [False, True]
+
+
+def test_a_retried_task_ends_once_more_and_its_file_follows() -> None:
+    world = world_of(a=task("alpha badly"))
+    assert serve(world)
+    say(world, RetryTask, "t", task_id="a")
+    say(world, RetryTask, "t2", task_id="a")
+    world.restart()
+    assert serve(world)
+    assert ends(world) == {"a": [names.TASK_FAILED, names.TASK_FAILED]}
+    assert set(world.archive) == {"tasks/processed/a.failed.task.md"}
+    assert len(events_of(world, names.RETRY_REQUESTED)) == 1
+
+
+class Elsewhere(FakeProcesses):
+    """Sees no process of another machine."""
+
+    async def alive(self, process: ProcessIdentity) -> bool | None:  # type: ignore[override]  # wider
+        return None if process.host == "elsewhere" else await super().alive(process)
+
+
+def claimed_by(world: World, host: str, lease_s: int) -> None:
+    """Another service has taken the task in, claimed it and begun its turn; then nothing is heard of it."""
+
+    async def main() -> None:
+        crew = crew_of(world)
+        for _ in range(3):
+            await crew.intake.scan()
+        await crew.policies.drain()
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    conditions = Conditions(
+        executable="/usr/bin/agent",
+        executable_found=True,
+        max_turns=0,
+        timeout_s=300,
+        skip_permissions=False,
+        workers=1,
+        watcher_running=True,
+    )
+    command = ClaimTask(
+        command_id="claim",
+        time=EPOCH,
+        actor="worker:w9",
+        task_id="a",
+        worker="w9",
+        lease_until=EPOCH + lease_s * 1_000_000,
+        process=ProcessIdentity(pid=9, started=9, boot_id="z", host=host),
+        cwd="/srv/shop",
+        allowed_root="/srv",
+        home="/home",
+        windows=False,
+        conditions=conditions,
+    )
+    Dispatch(world.log, "urn:evt:world", DECIDERS)(command)
+
+
+def test_a_claim_on_another_machine_is_taken_when_its_lease_has_ended_and_not_before() -> None:
+    world = world_of(a=task("alpha"))
+    claimed_by(world, "elsewhere", lease_s=1000)
+    assert serve(world, processes=Elsewhere(world))
+    (expired,) = events_of(world, names.LEASE_EXPIRED)
+    assert (expired.data["worker"], expired.data["process"]["host"]) == ("w9", "elsewhere")
+    claims = events_of(world, names.TASK_CLAIMED)
+    assert [event.data["attempt"] for event in claims] == [1, 2]
+    assert claims[1].time >= EPOCH + 1_000_000_000
+    assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
+
+
+def test_a_dead_worker_of_this_machine_is_noticed_within_two_seconds() -> None:
+    world = world_of(a=task("alpha"))
+    claimed_by(world, "", lease_s=1000)
+    assert serve(world)
+    (interrupted,) = events_of(world, names.TASK_INTERRUPTED)
+    assert interrupted.time <= EPOCH + 2_000_000
+    assert not interrupted.data["worker_died"], "a death of the service is not counted"
+    assert not events_of(world, names.LEASE_EXPIRED)
+
+
+def test_a_worker_whose_attempt_was_taken_away_writes_nothing_and_its_service_ends() -> None:
+    world = world_of(a=task("alpha slowly"))
+    told: list[BaseException] = []
+
+    def take_away() -> None:
+        held = events_of(world, names.TASK_CLAIMED)[-1].data["attempt"]
+        say(
+            world, InterruptAttempt, "i", task_id="a", attempt=held, reason="thought dead", lease_expired=True
+        )
+
+    async def main() -> None:
+        supervisor = Supervisor(crew_of(world, doorbell=Listening(world)))
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(supervisor.run)
+                await trio.sleep_until(20)
+                take_away()
+        except ExceptionGroup as trouble:
+            told.append(trouble)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    (group,) = told
+    assert isinstance(group, ExceptionGroup)
+    assert group.split(Fenced)[1] is None
+    (stale,) = events_of(world, names.STALE_RESULT_REJECTED)
+    assert stale.data["attempt"] == 1
+    assert not world.alive
+    after = [event.type for event in world.log.all() if event.global_position > stale.global_position]
+    assert not set(after) & {names.TURN_FINISHED, names.TASK_CLAIMED, names.TASK_SUCCEEDED}
+    assert status_of(world, "a") == "queued"
+
+
+def trouble() -> World:
+    """Every kind of trouble once, in three tasks of which one is checked."""
+    moods = ("network", "die", "silent", "quota 20")
+    return world_of(
+        *moods,
+        a=task("alpha", cwd="/srv/a"),
+        b=with_check("beta", "grep beta cart.py"),
+        c=task("gamma badly", cwd="/srv/c"),
+    )
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
+def test_a_crash_at_any_append_amid_trouble_loses_nothing_and_ends_each_task_once(after: bool) -> None:
+    whole = trouble()
+    assert serve(whole)
+    expected = {"a": [names.TASK_SUCCEEDED], "b": [names.TASK_SUCCEEDED], "c": [names.TASK_FAILED]}
+    assert ends(whole) == expected
+    for point in range(1, whole.appends + 1, 2):
+        world = trouble()
+        world.crash_at, world.crash_after = point, after
+        assert not serve(world), f"the crash at append {point} was not seen"
+        world.restart()
+        assert serve(world), f"after a crash at append {point}"
+        assert ends(world) == expected, f"after a crash at append {point}"
+        assert not world.alive
+        for name, word in (("a", "alpha"), ("shop", "beta"), ("c", "gamma badly")):
+            assert world.trees[f"/srv/{name}"]["cart.py"].count(f"append {word}") == 1
