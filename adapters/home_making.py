@@ -15,6 +15,7 @@ from eventstore.sqlite_log import SqliteLog
 from handlers.dispatch import draft
 from handlers.path_policy import OWN_FOLDERS
 from schemas.service import CreateHome, HomeCreated
+from schemas.upcasts import UPCASTS
 
 ENV_FILE = """# Settings of this home; `evt` reads them at its start. What the environment says wins.
 # The agent's program, and where tasks may work:
@@ -71,7 +72,11 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
 
 def _begin_log(home: Home) -> bool:
     """Event 1, with the id that every later event names as its source; False when it stands there."""
-    log = SqliteLog(home.log) if home.log.exists() else SqliteLog.create(home.log)
+    log = (
+        SqliteLog(home.log, upcasts=UPCASTS)
+        if home.log.exists()
+        else SqliteLog.create(home.log, upcasts=UPCASTS)
+    )
     try:
         # Asked of the log, not of the file: the last try may have died between the two.
         if log.head():

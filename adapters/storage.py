@@ -18,6 +18,7 @@ from projections.all_views import ALL
 from projections.views import Views
 from schemas import names
 from schemas.service import SecretRedacted
+from schemas.upcasts import UPCASTS
 
 WINDOWS = sys.platform == "win32"
 
@@ -57,7 +58,7 @@ def note_redaction(event: Event, found: Mapping[str, int]) -> Event:
 
 def open_storage(home: Home, secrets: tuple[str, ...] = ()) -> Storage:
     """`secrets` are values of our own environment that no event may hold. Raises LogUnreadable."""
-    raw = SqliteLog(home.log)
+    raw = SqliteLog(home.log, upcasts=UPCASTS)
     first = next(iter(raw.all(0, 1)), None)
     if first is None or first.type != names.HOME_CREATED:
         raise LogUnreadable(f"{home.log} does not begin with home_created: it is no home's log.")

@@ -21,6 +21,7 @@ from adapters.worker import Worker
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Doorbell, Processes
 from handlers.scheduling import CLAIMABLE, EVERY, open_until
+from projections.story import artifact_path
 from schemas.service import NoteRestart, NoteStart, NoteStop, NoteStopRequest
 
 GRACE_S = 30.0
@@ -30,6 +31,8 @@ CLOSING_S = 15.0
 LONGEST_BACKOFF_S = 60.0
 LOOK_S = 0.25
 DRAINED = "drained"
+PATIENCE = 3
+"""So often a list of files may fail before a drain ends without it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Crew:
     version: str
 
 
+class Unwritten(OSError):
+    """Files that could not be made from the log, at the end of a drain; the log itself is whole."""
+
+
 class Supervisor:
     """`drain_wait_s` None: run until told to stop; else until nothing is left to do."""
 
@@ -64,6 +71,7 @@ class Supervisor:
         self._stop = trio.Event()
         self._now = trio.Event()
         self._reason = DRAINED
+        self._failures: dict[str, tuple[int, str]] = {}
 
     def stop(self, reason: str) -> None:
         """The first time: end cleanly. The second time: at once."""
@@ -75,7 +83,7 @@ class Supervisor:
         self._stop.set()
 
     async def run(self) -> str:
-        """The reason of the end. Raises what is in `crew.fatal` (wrapped in a group)."""
+        """The reason of the end. Raises what is in `crew.fatal` (wrapped in a group), and Unwritten."""
         crew = self._crew
         await crew.feed.advance()
         await crew.reconcile.close_foreign()
@@ -97,7 +105,17 @@ class Supervisor:
                 work.cancel_scope.cancel()
             infrastructure.cancel_scope.cancel()
         await self._close()
+        if self._reason == DRAINED and (left := self._unwritten()):
+            causes = "; ".join(said for _, said in self._failures.values())
+            raise Unwritten(f"could not be written: {', '.join(left)} ({causes})")
         return self._reason
+
+    def _unwritten(self) -> dict[str, str]:
+        """The files that are still to be made or moved, and whose work that is."""
+        live = self._crew.feed.live
+        written = {artifact_path(str(row["task_id"])): "artifacts" for row in live.rows("to_write").values()}
+        moved = {str(row["want"]): "archive" for row in live.rows("to_archive").values() if row["pending"]}
+        return written | moved
 
     def _start_infrastructure(self, nursery: trio.Nursery) -> None:
         crew = self._crew
@@ -137,6 +155,7 @@ class Supervisor:
                 if self._is_fatal(error):
                     raise
                 restarts += 1
+                self._failures[name] = (restarts, str(error))
                 delay_s = min(LONGEST_BACKOFF_S, 0.5 * 2 ** (restarts - 1))
                 said = await self._note_death(name, error, restarts, delay_s)
                 if mend is not None:
@@ -192,7 +211,8 @@ class Supervisor:
             or (row["status"] in CLAIMABLE and not closed and open_until(row, executors) <= horizon)
             for row in live.rows("queue").values()
         )
-        unwritten = live.rows("to_write") or any(row["pending"] for row in live.rows("to_archive").values())
+        hopeless = {name for name, (failures, _) in self._failures.items() if failures >= PATIENCE}
+        unwritten = set(self._unwritten().values()) - hopeless
         return crew.intake.empty and not (waiting or unwritten or live.rows("received"))
 
     async def _close(self) -> None:

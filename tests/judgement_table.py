@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from schemas import names
+from schemas.attempt import ErrorClass
 from tests.model_api import USAGE, Call, Reply
 
 ANY_WORDS = "…"
@@ -23,7 +24,7 @@ class Ending:
     """How the task ends; the sentence is what people read."""
 
     event: str
-    error_class: str = "none"
+    error_class: ErrorClass = "none"
     reason: str = ""
     sentence: str = ""
 
@@ -50,7 +51,7 @@ class Case:
         return self.prompt or f"Task:\n{self.token}"
 
 
-def failed(error_class: str, reason: str, sentence: str) -> Ending:
+def failed(error_class: ErrorClass, reason: str, sentence: str) -> Ending:
     return Ending(names.TASK_FAILED, error_class, reason, sentence)
 
 

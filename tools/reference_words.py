@@ -18,6 +18,8 @@ PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false
 SUBJECTS = {
     "task": "Intake and the wishes of people",
     "attempt": "An attempt and the end of a task",
+    "turn": "A turn of the agent",
+    "executor": "What holds tasks up together",
     "files": "Files",
     "notice": "Notices",
     "service": "The service and its home",
@@ -36,7 +38,7 @@ An event is one line of the log: JSON with sorted keys and no spaces, in UTF-8. 
 | key | is |
 |---|---|
 | `global_position` | its place in the log, from 1, without gaps |
-| `stream`, `position` | what it belongs to (`task-<id>` or `system`), and its place there, from 0 |
+| `stream`, `position` | `task-<id>`, `executor-<name>` or `system`, and its place there, from 0 |
 | `id` | a UUID; a repeat is known by it |
 | `type`, `schema` | its name, and the version of the shape of `data` |
 | `time` | RFC 3339, UTC, microseconds |

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from tests.judgement_table import GROUPS, Case, Ending
 from tools.claude_lane import NEWER, OLDER, RECIPE, Recipe
+from tools.tried_again import tried_again
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = Path("docs") / "reference" / "how-a-turn-is-judged.md"
 COMMAND = "python -m tools.write_judgements"
+COLUMNS = "| cause | end event | class | reason | tried again | sentence |"
 HEAD = """<!-- Made by tools/write_judgements.py from tests/judgement_table.py: change it there. -->
 
 # How a turn is judged
@@ -25,7 +27,8 @@ model's service, by the tests that this page is made from. The agent's last resu
 the files decide, never its exit code alone; [the outcome](../explanation/outcome.md) says why.
 `{any}` stands for words that differ from run to run or from version to version. Requests that
 fail are sent twice more by the CLI, unless `CLAUDE_CODE_MAX_RETRIES` says otherwise, before the
-turn is given up.
+turn is given up. Where an attempt is made again, the end event comes only when that has not
+helped; [when something goes wrong](../explanation/when-something-goes-wrong.md) tells how.
 """
 
 
@@ -34,7 +37,7 @@ def page() -> str:
     versions = Recipe(RECIPE).versions
     text = HEAD.format(older=versions[OLDER], newer=versions[NEWER], any="…")
     for title, cases in GROUPS.items():
-        text += f"\n## {title}\n\n| cause | end event | class | reason | sentence |\n|---|---|---|---|---|\n"
+        text += f"\n## {title}\n\n{COLUMNS}\n{'|---' * 6}|\n"
         text += "".join(row for case in cases for row in _rows(case))
     return text
 
@@ -48,7 +51,8 @@ def _rows(case: Case) -> Iterator[str]:
 def _cells(ending: Ending) -> tuple[str, ...]:
     # Some reasons are the CLI's own words: none is marked as a word of ours.
     error_class = f"`{ending.error_class}`" if ending.reason else "-"
-    return f"`{ending.event}`", error_class, ending.reason or "-", _plain(ending.sentence) or "-"
+    again = tried_again(ending.error_class, ending.reason)
+    return f"`{ending.event}`", error_class, ending.reason or "-", again, _plain(ending.sentence) or "-"
 
 
 def _plain(text: str) -> str:

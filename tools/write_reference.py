@@ -11,9 +11,11 @@ from eventstore.patterns import PATTERNS
 from handlers import agent_call
 from handlers.outcome import FOLDER, judge
 from handlers.path_policy import OWN_FOLDERS
+from handlers.retry import LONGEST_S, NOT_STARTED, RETRIES
 from handlers.tools import BY_TYPE, granted
 from schemas.turn import Denial, TurnReport
 from tools import reference_cli, reference_words
+from tools.tried_again import how_often, tried_again
 
 MADE = "<!-- Made by tools/write_reference.py. Change the code that it is made from. -->\n\n"
 REGION = re.compile(r"(<!-- made: ([a-z-]+) -->\n)(.*?)(<!-- end of made -->)", re.DOTALL)
@@ -38,8 +40,10 @@ CASES: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
         (),
     ),
     ("its time was over", {**SILENT, "ended": "timeout", "exit_code": -15}, ()),
+    ("it said nothing for too long", {**SILENT, "ended": "inactivity", "exit_code": -15}, ()),
     ("no result line, exit code 143 or SIGTERM", {**SILENT, "exit_code": 143}, ()),
     ("no result line, exit code 137 or SIGKILL", {**SILENT, "exit_code": 137}, ()),
+    ("no result line, another signal", {**SILENT, "exit_code": -11}, ()),
     ("no result line, exit code 0", SILENT, ()),
     ("no result line, another exit code", {**SILENT, "exit_code": 1}, ()),
     ("the turns were used up", {**FAULT, "subtype": "error_max_turns"}, ()),
@@ -61,11 +65,12 @@ CASES: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
 
 
 def outcome_table() -> str:
-    rows = ["| what was found | the task | error class | reason |", "|---|---|---|---|"]
+    rows = ["| what was found | the task | error class | reason | tried again |", "|---|---|---|---|---|"]
     for words, given, files in CASES:
         verdict = judge(TurnReport(**{**ANSWERED, **given}), files)
         classed = f"`{verdict.error_class}`" if verdict.error_class != "none" else "-"
-        rows.append(f"| {words} | {verdict.kind} | {classed} | {_code(verdict.reason)} |")
+        again = tried_again(verdict.error_class, verdict.reason)
+        rows.append(f"| {words} | {verdict.kind} | {classed} | {_code(verdict.reason)} | {again} |")
     return "\n".join(rows) + "\n"
 
 
@@ -106,7 +111,19 @@ def own_folders() -> str:
     return ", ".join(f"`{name}/`" for name in OWN_FOLDERS) + "\n"
 
 
+def retries_table() -> str:
+    rows = ["| class | how often | first after | in the same session |", "|---|---|---|---|"]
+    for name, retries in RETRIES.items():
+        resumed = "yes" if retries.resume else "no"
+        rows.append(f"| `{name}` | {how_often(retries.most)} | {retries.delay_s:g} s | {resumed} |")
+    started = f"until it starts, at most {LONGEST_S / 60:g} min apart"
+    rows.append(f"| the agent's program could not be started | {started} | {NOT_STARTED.delay_s:g} s | no |")
+    rows.append("| any other | never | - | - |")
+    return "\n".join(rows) + "\n"
+
+
 REGIONS = {
+    "retries": retries_table,
     "outcome": outcome_table,
     "tools": tools_table,
     "environment": environment_list,

@@ -9,6 +9,7 @@ from adapters.home import Home
 from eventstore.sqlite_log import SqliteLog
 from projections.all_views import ALL
 from projections.view_rows import ViewRows
+from schemas.upcasts import UPCASTS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def reading_log(call: Call) -> Iterator[tuple[Home, SqliteLog]]:
     Raises Failure, LogUnreadable.
     """
     home = call.home()
-    with closing(SqliteLog(home.log, read_only=True)) as log:
+    with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
         yield home, log
 
 
