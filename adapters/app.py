@@ -9,7 +9,7 @@ from adapters.artifact_writer import ArtifactWriter
 from adapters.attempt import Fenced, Workshop
 from adapters.blob_store import BlobStore
 from adapters.check_runner import CheckRunner
-from adapters.claims import Claims
+from adapters.claims import LEASE_MARGIN_S, Claims
 from adapters.claude_agent import ClaudeAgent
 from adapters.config.settings import Settings
 from adapters.feed import Feed
@@ -96,6 +96,7 @@ class Service:
         environ: Mapping[str, str],
         workers: int,
         listener: Listener | None = None,
+        lease_margin_s: float = LEASE_MARGIN_S,
     ) -> None:
         clock = SystemClock()
         self._stamp = Stamp(clock, SystemIds(clock.now))
@@ -111,6 +112,7 @@ class Service:
         self._storage = storage
         self._environ = environ
         self._workers = workers
+        self._lease_margin_s = lease_margin_s
         self.inbox = WatchdogInbox(home.root, hard_links=settings.allow_hard_links)
 
     async def run(self, drain_wait_s: float | None) -> str:
@@ -156,7 +158,17 @@ class Service:
             max_budget_usd=self._settings.max_budget_usd,
         )
         budget = self._settings.daily_budget_usd
-        claims = Claims(feed, dispatch, stamp, self._folders, self._processes, ground, conditions, budget)
+        claims = Claims(
+            feed,
+            dispatch,
+            stamp,
+            self._folders,
+            self._processes,
+            ground,
+            conditions,
+            budget,
+            self._lease_margin_s,
+        )
         reconcile = Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs)
         shop = Workshop(
             feed=feed,

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from adapters.claims import Claim, Claims
+from adapters.claims import Fenced as Fenced
 from adapters.feed import Feed
 from adapters.file_feed import FileFeed
 from adapters.stamp import Stamp
@@ -51,10 +52,6 @@ INSTRUCTIONS_LIMIT = 256 * 1024
 PERCENT: Mapping[Phase, int] = {"snapshot": 5, "agent": 85, "compare": 90, "checks": 100}
 
 
-class Fenced(Exception):
-    """The attempt was given to somebody else: another service has taken over this home."""
-
-
 def only_cancelled(ending: BaseException) -> bool:
     """Whether nothing went wrong but that the surrounding scope was cancelled."""
     if isinstance(ending, BaseExceptionGroup):
@@ -87,6 +84,7 @@ class Attempt:
         self._actor = f"worker:{worker}"
         self._lease_until = claim.lease_until
         self._called_off = ""
+        self._ending = False
         self._files = FileFeed(shop.tree, claim.cwd, self._note_files)
 
     def _held(self) -> dict[str, Any]:
@@ -121,6 +119,7 @@ class Attempt:
         async with self._step("compare") as made:
             made["note"] = await self._files.finish()
         await self._check()
+        self._ending = True
         await self._say(EndAttempt(**self._held()))
         await self._shop.feed.advance()
 
@@ -138,7 +137,9 @@ class Attempt:
         await self._shop.dispatch(RejectStale(**self._held(), command=command, cost_usd=cost_usd))
 
     async def _give_back(self, why: str) -> None:
-        """The attempt is closed, the task keeps its place."""
+        """The attempt is closed, the task keeps its place; where it is not ours any more, that is said."""
+        if not self._ending:
+            await self._reject("InterruptAttempt")
         reasons = [why, await self._files.finish()]
         reason = "; ".join(filter(None, reasons))
         await self._shop.dispatch(InterruptAttempt(**self._held(), reason=reason))

@@ -14,12 +14,25 @@ from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
 from handlers.ports import Folders, Processes
 from handlers.scheduling import EVERY, choose
+from handlers.service import SERVING
 from schemas.attempt import ClaimTask, Conditions
 from schemas.executor import NoteDailyBudget
-from schemas.names import EXECUTOR, task_stream
+from schemas.names import EXECUTOR, SYSTEM, task_stream
+from schemas.process import ProcessIdentity
 
 LEASE_MARGIN_S = 60.0
 """A lease outlasts the longest silence that an attempt may keep by this much."""
+
+
+class Fenced(Exception):
+    """Another service has taken over this home: this one writes and begins nothing more."""
+
+
+async def refuse_if_taken_over(dispatch: AsyncDispatch, own: ProcessIdentity) -> None:
+    """Raises Fenced when a service has started here after ours, whatever has become of the lock."""
+    said, _ = await dispatch.state(SERVING, SYSTEM)
+    if said is not None and (last := ProcessIdentity.model_validate(said)) != own:
+        raise Fenced(f"the process {last.pid} has started to serve it since.")
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Claims:
         ground: Ground,
         conditions: Conditions,
         daily_budget_usd: float | None = None,
+        lease_margin_s: float = LEASE_MARGIN_S,
     ) -> None:
         self._feed = feed
         self._dispatch = dispatch
@@ -55,17 +69,20 @@ class Claims:
         self._ground = ground
         self._conditions = conditions
         self._daily_budget_usd = daily_budget_usd
+        self._lease_margin_s = lease_margin_s
         self._one_at_a_time = trio.Lock()
         self.closed = False
 
     async def next(self, worker: str) -> Claim:
-        """Wait for a task that this worker may start, and claim it."""
+        """Wait for a task that this worker may start, and claim it. Raises Fenced."""
         while True:
             async with self._one_at_a_time:
                 position = await self._feed.advance()
                 live = self._feed.live
                 rows, executors = live.rows("queue").values(), live.rows("executors")
                 row = None if self.closed else choose(rows, self._stamp.clock.now(), executors)
+                if row is not None:
+                    await refuse_if_taken_over(self._dispatch, self._processes.own())
                 if row is not None and not await self._day_is_spent():
                     claim = await self._claim(
                         str(row["task_id"]), str(row["cwd"]), str(row["executor"]), worker
@@ -102,7 +119,7 @@ class Claims:
         before, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         spec = before.spec or {}
         timeout_s = float(spec.get("timeout_sec") or self._conditions.timeout_s)
-        lease_s = (self._conditions.inactivity_s or timeout_s) + LEASE_MARGIN_S
+        lease_s = (self._conditions.inactivity_s or timeout_s) + self._lease_margin_s
         cwd = await self._folders.real(wanted)
         stamp = self._stamp(f"worker:{worker}")
         lease_until = stamp["time"] + int(lease_s * 1_000_000)

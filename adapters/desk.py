@@ -1,7 +1,7 @@
 """What a writing verb needs: the log, a dispatch, and to know whether it owns the home."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -108,14 +108,14 @@ class Desk:
             if mended is None and not rebuilt:
                 return
 
-    def answered(self, task_id: str, waits_while: frozenset[str]) -> TaskState:
-        """The task once the service has moved it on, or as it is after 2 s."""
+    def answered(self, task_ids: Sequence[str], waits_while: frozenset[str]) -> list[TaskState]:
+        """The tasks once the service has moved all of them on, or as they are after 2 s."""
         deadline = time.monotonic() + ANSWER_S
-        state = self.task(task_id)
-        while state.status in waits_while and time.monotonic() < deadline:
+        states = [self.task(task_id) for task_id in task_ids]
+        while any(state.status in waits_while for state in states) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
-            state = self.task(task_id)
-        return state
+            states = [self.task(task_id) for task_id in task_ids]
+        return states
 
     def service(self) -> Recorded | None:
         """The start of the service that owns the home, as the log says it; None where none lives."""

@@ -1,4 +1,7 @@
-"""Claims of other services: the dead ones' are taken at once, the others' when their lease has ended."""
+"""Other services: a dead one's claims are taken at once, a living one's when their lease has ended.
+
+Should one have started after ours, this home is not ours any more.
+"""
 
 import trio
 
@@ -15,9 +18,10 @@ class Leases:
         self._reconcile = reconcile
 
     async def run(self) -> None:
-        """Look again while there is such a claim; else wait until the log moves."""
+        """Look again while there is such a claim; else wait until the log moves. Raises Fenced."""
         while True:
             position = await self._feed.advance()
+            await self._reconcile.refuse_if_taken_over()
             if await self._reconcile.close_foreign():
                 with trio.move_on_after(LOOK_S):
                     await self._feed.moved(position)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from adapters.claims import refuse_if_taken_over
 from adapters.feed import Feed
 from adapters.stamp import Stamp
 from handlers.attempt import ATTEMPT
 from handlers.attempt_state import AttemptState
+from handlers.decider import Refused
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Blobs, Processes, WorkTree
 from schemas.attempt import InterruptAttempt, NoteFiles
@@ -62,6 +64,10 @@ class Reconcile:
         await self._feed.advance()
         return left
 
+    async def refuse_if_taken_over(self) -> None:
+        """Raises Fenced when another service has started in this home since ours did."""
+        await refuse_if_taken_over(self._dispatch, self._processes.own())
+
     async def close_own(self, reason: str, worker: str | None = None) -> None:
         """Close this service's own claims, or those of one of its workers that has died."""
         await self._feed.advance()
@@ -110,7 +116,10 @@ class Reconcile:
             files = await self._tree.changes(str(state.spec["cwd"]), before)
         except OSError as error:
             return f"what was changed could not be found out: {error}"
-        await self._dispatch(
-            NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=files)
-        )
+        note = NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=files)
+        try:
+            await self._dispatch(note)
+        except Refused as refused:
+            # Whoever held it lives and was faster: it is closed already, and will not be closed twice.
+            return refused.sentence
         return None

@@ -64,7 +64,7 @@ class Look:
 class Tail:
     """The log's last events, none missing between `start` and `head`, and where streams end."""
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, kept_bytes: int) -> None:
         self._kept_bytes = kept_bytes
         self._events: list[Recorded] = []
         self._bytes = 0
@@ -135,12 +135,12 @@ class ThreadedLog:
     answered from memory.
     """
 
-    def __init__(self, log: Log, bell: Path | None = None) -> None:
+    def __init__(self, log: Log, bell: Path | None = None, kept_bytes: int = KEPT_BYTES) -> None:
         self._log = log
         self._bell = bell
         self._one_writer = trio.CapacityLimiter(1)
         self._one_reader = trio.CapacityLimiter(1)
-        self._tail = Tail()
+        self._tail = Tail(kept_bytes)
         self._stamp: Stamp | None = None
         self._trusted_until = 0.0
 

@@ -102,6 +102,8 @@ def evolve(state: AttemptState, event: Recorded) -> AttemptState:
             return _claimed(state, event)
         case names.LEASE_EXTENDED:
             return replace(state, lease_until=data["lease_until"])
+        case names.LEASE_EXPIRED:
+            return without_session(state)
         case names.TASK_INTERRUPTED | names.RETRY_SCHEDULED | names.QUOTA_WAIT_STARTED:
             return _put_back(state, event)
         case names.STALE_RESULT_REJECTED:
@@ -110,6 +112,14 @@ def evolve(state: AttemptState, event: Recorded) -> AttemptState:
             return replace(state, open=False)
         case _:
             return _evolve_turn(state, event)
+
+
+def without_session(state: AttemptState) -> AttemptState:
+    """No attempt goes on where this one was: whoever held it may live still, or on another machine.
+
+    When he wakes he ends all that bears his session's id; and the other machine has the session alone.
+    """
+    return replace(state, agent=None, carry=None)
 
 
 def _asked_again(state: AttemptState, data: Mapping[str, Any]) -> AttemptState:

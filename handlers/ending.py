@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from handlers.attempt_state import AttemptState
+from handlers.attempt_state import AttemptState, without_session
 from handlers.decider import Refused
 from handlers.outcome import DEATHS, Verdict, judge
 from handlers.retry import LONGEST_QUOTA_S, QUOTA_WAITS, delay, retries_for
@@ -151,6 +151,8 @@ def interrupt(command: InterruptAttempt, state: AttemptState) -> Sequence[Fact]:
     if not state.open or command.attempt != state.attempt:
         return []
     expired = _expired(state) if command.lease_expired else []
+    if expired:
+        state = without_session(state)
     if _has_answered(state):
         return [*expired, *end(command, state)]
     interrupted = TaskInterrupted(

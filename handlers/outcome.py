@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from handlers.session import looks_like_a_question
 from schemas.attempt import ErrorClass, Verified
 from schemas.turn import TurnReport
 
@@ -172,6 +173,8 @@ def _evidence(report: TurnReport, files: Sequence[str]) -> tuple[str, ...]:
     if report.note:
         found.append(report.note)
     found += [f"denied: {denial.tool} {denial.detail}".rstrip() for denial in report.denials]
+    if (question := looks_like_a_question(report.result_text)) is not None:
+        found.append(f"it seems to ask: {question}")
     if report.unparsed_lines or report.unknown_lines:
         found.append(f"{report.unparsed_lines} lines unparsed, {report.unknown_lines} of an unknown type")
     return tuple(found)

@@ -1,6 +1,6 @@
 """The service and its home: what stands in stream `system`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventstore.event import Recorded
@@ -56,6 +56,14 @@ def _fields(command: Command) -> list[str]:
     return [name for name in type(command).model_fields if name not in _ENVELOPE]
 
 
+def _serving(state: Mapping[str, Any] | None, event: Recorded) -> Mapping[str, Any] | None:
+    return event.data["process"] if event.type == names.ORCHESTRATOR_STARTED else state
+
+
+def _decides_nothing(command: Command, state: Mapping[str, Any] | None) -> Sequence[Fact]:
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
 def _nothing(state: Any, event: Recorded) -> Any:
     return state
 
@@ -63,3 +71,6 @@ def _nothing(state: Any, event: Recorded) -> Any:
 HOME: Decider[str | None] = Decider("home", None, _home, _home_id)
 SYSTEM: Decider[None] = Decider("system", None, _note, _nothing, loads=False)
 """Notes need no past: what happened is written down."""
+
+SERVING: Decider[Mapping[str, Any] | None] = Decider("serving", None, _decides_nothing, _serving)
+"""The process of the service that started last: it alone may go on."""

@@ -18,15 +18,100 @@ _DENIES = re.compile(
 )
 _PATH = re.compile(r"(?<![\w:/@.-])/?(?:[\w.-]+/)*[\w-][\w.-]*\.[A-Za-z][A-Za-z0-9]{0,7}(?![\w/(])")
 _ENDINGS = frozenset(
-    """
-    adoc bash bat c cc cfg cjs clj cmake cmd conf cpp cs css csv cxx dart dockerfile erb ex exs fish go
-    gradle graphql h hcl hh hpp hs htm html ini ipynb java jinja jl js json jsonl jsx kt kts less lock lua
-    md mdx mjs mk ml ndjson nix php pl pm proto ps1 py pyi pyx r rb rs rst sass scala scss sh sql svelte
-    svg swift tex tf toml ts tsv tsx txt vb vue xml yaml yml zig zsh
-    """.split()
+    [
+        "adoc",
+        "bash",
+        "bat",
+        "c",
+        "cc",
+        "cfg",
+        "cjs",
+        "clj",
+        "cmake",
+        "cmd",
+        "conf",
+        "cpp",
+        "cs",
+        "css",
+        "csv",
+        "cxx",
+        "dart",
+        "dockerfile",
+        "erb",
+        "ex",
+        "exs",
+        "fish",
+        "go",
+        "gradle",
+        "graphql",
+        "h",
+        "hcl",
+        "hh",
+        "hpp",
+        "hs",
+        "htm",
+        "html",
+        "ini",
+        "ipynb",
+        "java",
+        "jinja",
+        "jl",
+        "js",
+        "json",
+        "jsonl",
+        "jsx",
+        "kt",
+        "kts",
+        "less",
+        "lock",
+        "lua",
+        "md",
+        "mdx",
+        "mjs",
+        "mk",
+        "ml",
+        "ndjson",
+        "nix",
+        "php",
+        "pl",
+        "pm",
+        "proto",
+        "ps1",
+        "py",
+        "pyi",
+        "pyx",
+        "r",
+        "rb",
+        "rs",
+        "rst",
+        "sass",
+        "scala",
+        "scss",
+        "sh",
+        "sql",
+        "svelte",
+        "svg",
+        "swift",
+        "tex",
+        "tf",
+        "toml",
+        "ts",
+        "tsv",
+        "tsx",
+        "txt",
+        "vb",
+        "vue",
+        "xml",
+        "yaml",
+        "yml",
+        "zig",
+        "zsh",
+    ]
 )
 """What a word that names no folder must end with: `e.g`, `os.path` and `example.com` are no files."""
-_PRODUCTS = re.compile(r"(?:node|next|nuxt|vue|react|express|three|d3|chart|ember|backbone)\.js", re.IGNORECASE)
+_PRODUCTS = re.compile(
+    r"(?:node|next|nuxt|vue|react|express|three|d3|chart|ember|backbone)\.js", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"[\w.-]+\.(?:com|org|net|io|dev|ai|edu|gov)/")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _MOST_SENTENCES = 200

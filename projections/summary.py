@@ -11,6 +11,8 @@ from schemas.shown import shown
 
 FILES_SHOWN = 50
 CLAIM_SHOWN = 4000
+PROVED = {"passed": "checked", "unchecked": "unchecked", "failed": "its checks failed"}
+"""What is known of a success beside the agent's word."""
 
 
 def summary(events: Sequence[Recorded]) -> str:
@@ -48,7 +50,8 @@ def _status(story: Story) -> str:
         case names.TASK_CANCELLED:
             return f"{status} by {data['by']}: {data['reason']}"
         case _:
-            return status
+            unproved = sum(line.startswith("unproved") for line in data["evidence"])
+            return f"{status}, {PROVED[data['verified']]}" + (f", {unproved} unproved" if unproved else "")
 
 
 def _outcome(story: Story) -> list[str]:
@@ -73,7 +76,10 @@ def _ended(story: Story, report: Mapping[str, Any] | None) -> str:
     if report["ended"] == "exited":
         return f"the agent exited with code {report['exit_code']}"
     code = "" if report["exit_code"] is None else f" (exit code {report['exit_code']})"
-    return f"{report['ended'].replace('_', ' ')}{code}" + (f": {report['note']}" if report["note"] else "")
+    said = {"timeout": "the agent ran out of time", "inactivity": "the agent fell silent"}
+    return f"{said.get(report['ended'], report['ended'].replace('_', ' '))}{code}" + (
+        f": {report['note']}" if report["note"] else ""
+    )
 
 
 def _files(story: Story) -> list[str]:
@@ -93,7 +99,10 @@ def _cost(story: Story) -> list[str]:
     attempts = "1 attempt" if story.attempts == 1 else f"{story.attempts} attempts"
     read, cached, written = spent["input_tokens"], spent["cache_read_tokens"], spent["output_tokens"]
     tokens = f"{read} tokens in, {written} out, {cached} from the cache"
-    return [f"Cost: {spent['usd']:.4f} USD in {attempts}; {tokens}"]
+    lines = [f"Cost: {spent['usd']:.4f} USD in {attempts}; {tokens}"]
+    if len(spent["by_attempt"]) > 1:
+        lines += [f"  attempt {one['attempt']}: {one['usd']:.4f} USD" for one in spent["by_attempt"]]
+    return lines
 
 
 def _next(story: Story) -> list[str]:

@@ -121,13 +121,16 @@ class Grown(Lives):
         if standing.ended:
             place = f"tasks/processed/{task_id}.{status}.task.md"
             again = [lambda n: (retry_requested(task_id, attempt, status, place if n % 3 else None),)]
-            return [*again, *receipts]
+            return [*again * 2, *receipts]
         held: Callable[[int], tuple[Fact, ...]] = lambda n: (  # noqa: E731
             TaskResumed(reason="go on") if standing.paused else TaskPaused(reason="wait"),
         )
         if status == "running":
             return [*_working(attempt), *receipts, held]
-        return [*self._waiting(task_id, standing), held, *receipts, lambda n: (cancelled(attempt),)]
+        likely = self._waiting(task_id, standing) * 4
+        if standing.paused:
+            likely += [held] * 4
+        return [*likely, held, *receipts, lambda n: (cancelled(attempt),)]
 
     def _waiting(self, task_id: str, standing: Standing) -> Steps:
         """What may become of a task that nobody works at."""

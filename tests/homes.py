@@ -32,7 +32,7 @@ from schemas.files import ArtifactWritten
 from schemas.process import ProcessIdentity
 from schemas.service import HomeCreated, OrchestratorStarted, OrchestratorStopped
 from schemas.task import Priority, TaskArchived, TaskQueued, TaskReceived, TaskRefused, TaskSpec
-from schemas.turn import Captured, ToolUsed, TurnFinished, TurnReport, TurnStarted, Usage
+from schemas.turn import Captured, Spent, ToolUsed, TurnFinished, TurnReport, TurnStarted, Usage
 from schemas.word import Fact
 
 START = 1_767_323_045_000_000
@@ -155,7 +155,15 @@ class BuiltHome:
         )
         self.task(task_id, received, queued, time=time)
 
-    def claim(self, task_id: str, attempt: int = 1, time: int | None = None) -> None:
+    def claim(
+        self,
+        task_id: str,
+        attempt: int = 1,
+        time: int | None = None,
+        *,
+        lease_until: int = START,
+        resumed: bool = False,
+    ) -> None:
         """A worker has it, and its agent has begun to read."""
         conditions = Conditions(
             executable="claude",
@@ -169,7 +177,7 @@ class BuiltHome:
         claimed = TaskClaimed(
             attempt=attempt,
             worker="worker-1",
-            lease_until=START,
+            lease_until=lease_until,
             process=identity(),
             cwd="/srv/shop",
             conditions=conditions,
@@ -181,6 +189,7 @@ class BuiltHome:
             executable="claude",
             prompt_sha256=SHA,
             tools=("Read", "Edit"),
+            resumed=resumed,
         )
         tool = ToolUsed(attempt=attempt, tool="Read", tool_use_id="t1", detail="shop/cart.py")
         self.task(task_id, claimed, self.step("snapshot", attempt), turn, tool, time=time)
@@ -189,7 +198,7 @@ class BuiltHome:
     def step(phase: Phase, attempt: int = 1) -> StepFinished:
         return StepFinished(attempt=attempt, phase=phase, elapsed_ms=1200, percent_complete=10, blob=SHA)
 
-    def finish_turn(self, task_id: str, text: str = "It is taken off once now.") -> None:
+    def finish_turn(self, task_id: str, text: str = "It is taken off once now.", attempt: int = 1) -> None:
         report = TurnReport(
             ended="exited",
             exit_code=0,
@@ -201,11 +210,12 @@ class BuiltHome:
             cost_usd=0.0123,
             stdout=Captured(head="{}", tail="{}", text="{}", size=2),
         )
+        spent = Spent(usd=0.0123, **report.usage.model_dump())
         changed = FileChange(path="shop/cart.py", change="modified")
         self.task(
             task_id,
-            TurnFinished(attempt=1, turn_index=0, session_id="3f2c", report=report),
-            FilesModified(attempt=1, files=(changed,)),
+            TurnFinished(attempt=attempt, turn_index=0, session_id="3f2c", report=report, spent=spent),
+            FilesModified(attempt=attempt, files=(changed,)),
         )
 
     def succeed(self, task_id: str, text: str = "It is taken off once now.") -> None:
@@ -268,6 +278,7 @@ class BuiltHome:
     def end() -> dict[str, Any]:
         return {
             "attempt": 1,
+            "executor": names.EXECUTOR,
             "task_type": "bug_fix",
             "agent": "bug_fix",
             "priority": "medium",

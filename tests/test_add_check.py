@@ -124,7 +124,7 @@ def test_what_is_refused_is_told_with_the_sentence_and_the_advice(home: Path, tm
     ]
 
 
-def test_an_id_that_is_taken_is_a_conflict_and_a_stem_gets_the_next_number(
+def test_an_id_of_other_bytes_is_a_conflict_one_of_the_same_is_known_and_a_stem_gets_the_next_number(
     home: Path, tmp_path: Path
 ) -> None:
     cwd = folder(home)
@@ -134,10 +134,15 @@ def test_an_id_that_is_taken_is_a_conflict_and_a_stem_gets_the_next_number(
     assert evt(home, "add", "--check", nightly).returncode == 0
     assert evt(home, "add", nightly).returncode == 0
     again = evt(home, "add", "--check", nightly)
-    assert (again.returncode, again.stdout.splitlines()[0]) == (
-        7,
-        "a.task.md: would be refused: task Nightly was taken in before with the same bytes and is queued.",
+    assert (again.returncode, again.stdout.splitlines()) == (
+        0,
+        [
+            "a.task.md: is known already: task Nightly was taken in before with the same bytes and is queued.",
+            "  Have it done again with `evt retry Nightly`, or give the file another `id`.",
+        ],
     )
+    (row,) = orjson.loads(evt(home, "add", "--check", "--json", nightly).stdout)
+    assert (row["verdict"], row["task_id"], row["code"]) == ("known", "Nightly", "already_known")
     conflict = evt(home, "add", "--check", other)
     assert (conflict.returncode, conflict.stdout.splitlines()[0]) == (
         7,

@@ -20,17 +20,21 @@ from schemas import names
 from schemas.artifact import Artifact
 from schemas.attempt import FileChange, TaskInterrupted
 from schemas.service import SecretRedacted
+from schemas.turn import Spent
+from schemas.word import Fact
 from tests.grown_lives import Grown
 from tests.life_cycles import (
     Lives,
     archived,
     cancelled,
+    checked,
     claimed,
     failed,
     files_modified,
     hash_of,
     queued,
     received,
+    retry_requested,
     snapshot,
     succeeded,
     turn_finished,
@@ -205,6 +209,59 @@ def test_the_output_of_an_attempt_that_left_none_is_not_that_of_the_one_before(l
     assert set(found.linkage.blobs) == {"attempt-1-turn-0-stdout"}
 
 
+def test_an_attempt_s_cost_is_the_sum_of_what_its_turns_spent(lives: Lives) -> None:
+    again = turn_finished(1, 1, cost_usd=0.0325)
+    more = again.model_copy(update={"spent": Spent(usd=0.02, input_tokens=1)})
+    lives.tell("T", received("T"), queued(), claimed(1), turn_started(1), turn_finished(1))
+    lives.tell("T", turn_started(1, 1), more, succeeded())
+    cost = built(lives).cost
+    assert [(row.attempt, row.usd, row.input_tokens) for row in cost.by_attempt] == [(1, 0.0325, 11)]
+    assert cost.usd == 0.0325
+
+
+@pytest.mark.parametrize(
+    ("end", "errors"), [(succeeded(), ()), (failed(), ("the agent left no result.", "cut"))]
+)
+def test_what_is_noted_of_a_good_end_is_no_error(lives: Lives, end: Fact, errors: tuple[str, ...]) -> None:
+    lives.tell("T", received("T"), queued(), claimed(1), turn_started(1), turn_finished(1, note="cut"), end)
+    assert built(lives).errors == errors
+
+
+def test_what_a_check_said_is_linked_by_attempt_and_criterion(lives: Lives) -> None:
+    lives.tell("T", received("T"), queued(), claimed(1), turn_started(1), checked(1, 0, "red", passed=False))
+    lives.tell(
+        "T", TaskInterrupted(attempt=1, reason="x"), claimed(2), turn_started(2, 1), turn_finished(2, 1)
+    )
+    lives.tell("T", checked(2, 0, "green"), checked(2, 1, ""), succeeded(2))
+    assert built(lives).linkage.blobs == {
+        "stdout": hash_of("hello"),
+        "attempt-1-check-0": hash_of("red"),
+        "attempt-2-check-0": hash_of("green"),
+    }
+
+
+def test_a_task_that_was_done_again_is_told_by_its_last_end(lives: Lives) -> None:
+    lives.tell("T", received("T"), queued(), claimed(1), turn_started(1))
+    lives.tell("T", turn_finished(1, is_error=True, errors=("it broke",)), failed())
+    lives.tell("T", retry_requested("T", 1))
+    assert not built(lives).success
+    assert built(lives).errors == ("the agent left no result.", "it broke"), "until then it is what it was"
+    lives.tell("T", claimed(2), turn_started(2, 1), turn_finished(2, 1))
+    halfway = built(lives)
+    assert (halfway.success, halfway.errors, halfway.retry.error_class) == (False, (), "none")
+    end = lives.tell("T", succeeded(2))
+    found = built(lives)
+    assert (found.success, found.errors, found.retry.retries) == (True, (), 1)
+    assert found.linkage.last_global_position == end.global_position
+    assert [row.attempt for row in found.cost.by_attempt] == [1, 2]
+
+
+def test_a_silence_is_how_an_agent_ended(lives: Lives) -> None:
+    turn = turn_finished(1, ended="inactivity", exit_code=-15, has_result=False, result_text="")
+    lives.tell("T", received("T"), queued(), claimed(1), turn_started(1), turn, failed(1, "inactivity"))
+    assert built(lives).outcome.ended == "inactivity"
+
+
 def change(path: str, kind: str, moved_from: str | None = None) -> FileChange:
     return FileChange.model_validate({"path": path, "change": kind, "moved_from": moved_from})
 
@@ -305,8 +362,8 @@ def test_the_summary_tells_people_what_became_of_the_task(lives: Lives) -> None:
     lives.whole("T")
     told = summary(stream(lives))
     assert told.startswith("Mend the roof\n")
+    assert "\nStatus:    succeeded" in told
     for line in (
-        "Status:    succeeded",
         "  ended:    the agent exited with code 0",
         "  claimed:  The roof is mended.",
         "  verified: unchecked",

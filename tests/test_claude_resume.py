@@ -70,7 +70,7 @@ def kill_once_written(api: ModelApi, token: str, place: Place) -> Callable[[Proc
         assert api.wait_silent(token)
         deadline = time.monotonic() + PATIENCE_S
         written = ""
-        while "tool_result" not in written and time.monotonic() < deadline:
+        while f'"tool_use_id":"toolu_{token}' not in written and time.monotonic() < deadline:
             time.sleep(0.05)
             written = "".join(
                 path.read_text(encoding="utf-8", errors="replace") for path in place.user.rglob("*.jsonl")

@@ -208,6 +208,16 @@ def test_a_sample_never_takes_the_place_of_a_file(home: BuiltHome, evt: Evt) -> 
     assert names == {"sample.task.md", "sample-2.task.md", "sample-3.task.md"}
 
 
+def test_a_sample_bears_a_name_that_becomes_its_id(home: BuiltHome, evt: Evt) -> None:
+    """A stem that a task was made of before gets a number when it is taken in."""
+    home.succeed("Sample")
+    home.queue("sample-2")
+    (home.root / "tasks" / "sample-3.task.md").write_bytes(b"mine")
+    said = evt("create-sample")
+    assert Path(said.out.strip()) == home.root / "tasks" / "sample-4.task.md"
+    assert "`evt show sample-4`" in said.err
+
+
 # version
 
 

@@ -167,6 +167,48 @@ def test_status_makes_nothing_in_a_home(home: BuiltHome, evt: Evt) -> None:
     assert sorted(home.root.rglob("*")) == before
 
 
+# a log that is said to lie elsewhere
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["list", "status", "show one", "wait one", "tail", "project tasks", "replay", "create-sample", "add x y"],
+)
+def test_no_verb_reads_a_home_whose_log_is_said_to_lie_elsewhere(
+    home: BuiltHome, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    home.succeed("one")
+    before = sorted(home.root.rglob("*"))
+    place = {"EVT_HOME": str(home.root)}
+    assert call(verb.split(), {**place, "EVT_LOG_URL": "postgres://me:hidden@db/evt"}) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.startswith("evt: EVT_LOG_URL is set in the environment;")) == ("", True)
+    assert "hidden" not in said.err
+    settings = home.root / ".env"
+    settings.write_text("export EVT_LOG_URL='postgres://db/evt' # ours\n", encoding="utf-8", newline="\n")
+    assert call([*verb.split(), "--json"], place) == 2
+    error = orjson.loads(capsys.readouterr().err.splitlines()[-1])["error"]
+    assert error["code"] == "bad_setting"
+    assert str(settings) in error["message"]
+    assert sorted(home.root.rglob("*")) == sorted([*before, settings])
+
+
+@pytest.mark.parametrize(
+    "written", ["# EVT_LOG_URL=postgres://db\n", "EVT_LOG_URL=\n", "EVT_LOG_URL_OLD=x\n"]
+)
+def test_a_log_that_is_said_to_lie_here_is_read(home: BuiltHome, evt: Evt, written: str) -> None:
+    (home.root / ".env").write_text(written, encoding="utf-8", newline="\n")
+    assert evt("list").code == 0
+
+
+def test_the_environment_wins_over_what_is_written_of_the_log(
+    home: BuiltHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home.root / ".env").write_text("EVT_LOG_URL=postgres://db\n", encoding="utf-8", newline="\n")
+    assert call(["list"], {"EVT_HOME": str(home.root), "EVT_LOG_URL": ""}) == 0
+    assert capsys.readouterr().out == ""
+
+
 # a home that is none
 
 

@@ -147,7 +147,7 @@ def test_wait_goes_on_with_the_task_that_the_file_becomes(home: BuiltHome, evt: 
     finally:
         timer.join()
     assert said.code == 0, said.err
-    assert said.out.startswith("one  succeeded")
+    assert said.out.startswith("one  succeeded (unchecked)")
     assert said.err.count("lies in the inbox") == 1
 
 

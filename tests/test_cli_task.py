@@ -38,6 +38,7 @@ def test_show_tells_the_three_parts_of_an_outcome(home: BuiltHome, evt: Evt) -> 
     assert labelled["claimed"] == "first line"
     assert f"{'':12}second line" in said.lines
     assert labelled["verified"] == "unchecked"
+    assert labelled["attempts"] == "1 by worker-1: 0.0123 USD, session 3f2c, succeeded"
     assert labelled["files"] == "modified shop/cart.py"
     assert labelled["cost"] == "0.0123 USD; 100 tokens in, 20 out, 400 from the cache"
     assert labelled["artifact"] == str(home.root / "results" / "Good.json")
@@ -160,4 +161,4 @@ def test_wait_sees_the_end_that_comes_later(home: BuiltHome, evt: Evt) -> None:
     later.start()
     said = evt("wait", "slow", "--timeout", "60")
     later.join()
-    assert (said.code, said.out) == (0, "Slow  succeeded  Fix the total\n")
+    assert (said.code, said.out) == (0, "Slow  succeeded (unchecked)  Fix the total\n")

@@ -72,9 +72,14 @@ def test_a_written_id_is_one_task_for_ever(home: Path, tmp_path: Path) -> None:
     cwd = folder(home)
     file = write(tmp_path / "a.task.md", task_text(cwd, id="Nightly"))
     assert evt(home, "add", str(file)).returncode == 0
+    before = types(home)
     again = evt(home, "add", str(file))
-    assert again.returncode == 7
-    assert "same bytes" in again.stderr
+    assert (again.returncode, again.stdout) == (0, "Nightly  queued\n")
+    assert "note: task Nightly was taken in before with the same bytes and is queued." in again.stderr
+    assert "`evt retry Nightly`" in again.stderr
+    (row,) = json.loads(evt(home, "add", str(file), "--json").stdout)
+    assert (row["task_id"], row["status"], row["added"]) == ("Nightly", "queued", False)
+    assert types(home) == before, "nothing was written"
     other = evt(home, "add", str(write(tmp_path / "b.task.md", task_text(cwd, "three", id="NIGHTLY"))))
     assert (other.returncode, "belongs to another task" in other.stderr) == (7, True)
 
@@ -92,6 +97,11 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_taken_in(home: Path, tmp_p
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
+        (["retry"], 2, "no task was named"),
+        (["retry", "x", "--failed"], 2, "both ids and --failed"),
+        (["retry", "nothing"], 6, "there is no task"),
+        (["pause", "nothing"], 6, "there is no task"),
+        (["resume", "nothing"], 6, "there is no task"),
         (["add"], 2, "the following arguments are required"),
         (["add", "missing.task.md"], 6, "there is no file missing.task.md"),
         (["add", "x y", "--cwd", "/"], 2, "outside the allowed root"),

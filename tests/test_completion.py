@@ -26,10 +26,11 @@ HEAVY = ("adapters.app", "adapters.desk", "pydantic", "rich", "sqlite_utils", "t
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="the shells and their terminals are POSIX")
 
 TASKS = (
-    Known("refused-9", "refused: bad.task.md", over=True),
-    Known("paint-the-shed", "queued: Paint it", over=False),
-    Known("Paint-Wall", "running: Paint it white", over=False),
-    Known("mow", "failed: Mow the lawn", over=True),
+    Known("refused-9", "refused: bad.task.md", "refused"),
+    Known("paint-the-shed", "queued: Paint it", "queued"),
+    Known("Paint-Wall", "running: Paint it white", "running"),
+    Known("mow", "failed: Mow the lawn", "failed"),
+    Known("sow", "paused: Sow the lawn", "paused"),
 )
 
 
@@ -88,7 +89,13 @@ def test_the_table_of_arguments_is_that_of_the_verbs() -> None:
         ("list --status", "failed,qu", ["failed,queued"]),
         ("list --status", "queued,qu", []),
         ("project", "to_", ["to_archive", "to_write"]),
-        ("tail --type", "task_re", [names.TASK_RECEIVED, names.TASK_REFUSED, names.TASK_RELEASED]),
+        (
+            "tail --type",
+            "task_re",
+            [f"task_{word}" for word in ("received", "refused", "released", "resumed")],
+        ),
+        ("retry mow --", "", []),
+        ("retry --fa", "", offered("retry")),
         ("tail -f -n 3 --task", "mo", ["mow"]),
         ("tail --json --fol", "", offered("tail --json --follow")),
         ("completion", "p", ["powershell"]),
@@ -112,14 +119,19 @@ def test_what_fits_the_place_is_offered(line: str, word: str, wanted: list[str])
 @pytest.mark.parametrize(
     ("line", "word", "wanted"),
     [
-        ("show", "", ["refused-9", "paint-the-shed", "Paint-Wall", "mow"]),
+        ("show", "", ["refused-9", "paint-the-shed", "Paint-Wall", "mow", "sow"]),
         ("show", "PAINT-", ["paint-the-shed", "Paint-Wall"]),
         ("wait", "m", ["mow"]),
-        ("cancel", "", ["paint-the-shed", "Paint-Wall"]),
+        ("cancel", "", ["paint-the-shed", "Paint-Wall", "sow"]),
+        ("cancel sow", "", ["paint-the-shed", "Paint-Wall"]),
+        ("cancel sow -- paint-the-shed", "", ["Paint-Wall"]),
+        ("pause", "", ["paint-the-shed", "Paint-Wall"]),
+        ("resume", "", ["sow"]),
+        ("retry", "", ["mow"]),
         ("tail", "--task=mo", ["--task=mow"]),
-        ("add --after", "", ["paint-the-shed", "Paint-Wall", "mow"]),
+        ("add --after", "", ["paint-the-shed", "Paint-Wall", "mow", "sow"]),
         ("add --after", "mow,paint-w", ["mow,Paint-Wall"]),
-        ("add --after", "MOW,", ["MOW,paint-the-shed", "MOW,Paint-Wall"]),
+        ("add --after", "MOW,", ["MOW,paint-the-shed", "MOW,Paint-Wall", "MOW,sow"]),
     ],
 )
 def test_ids_are_offered_where_a_task_is_wanted(line: str, word: str, wanted: list[str]) -> None:
@@ -144,7 +156,7 @@ def test_files_and_folders_are_left_to_the_shell(line: str, word: str, wanted: s
 
 
 def test_the_newest_ids_that_fit_are_offered_and_no_more_than_200() -> None:
-    many = [Known(f"task-{number}", "", over=False) for number in range(1000)]
+    many = [Known(f"task-{number}", "", "queued") for number in range(1000)]
     found = answer(["show"], "", lambda _: many).found
     assert [one.text for one in found] == [one.task_id for one in many[:MOST_IDS]]
     assert [one.text for one in answer(["show"], "task-99", lambda _: many).found] == [

@@ -84,7 +84,7 @@ ready()
 while time.monotonic() < end:
     if os.fork():
         os._exit(0)
-    time.sleep(0.002)
+    time.sleep(0.01)
 """
 JOB = """
 script = 'nohup "$0" -c "$1" "$2" "$3" >/dev/null 2>&1 & exit 0'

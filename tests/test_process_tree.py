@@ -1,6 +1,7 @@
 """Processes are told apart beyond doubt and ended with all that they started."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from adapters.process_tree import Child, ProcessTrees, alive, identity_of
+from adapters.process_tree import Child, ProcessTrees, alive, identity_of, rows
+from adapters.process_tree.mark import bears, bears_any, limits_of, mark_of
 from handlers.agent_call import SESSION_VARIABLE
 from schemas.process import ProcessIdentity
 
@@ -69,6 +71,34 @@ def test_a_pid_with_another_start_time_or_boot_is_another_process() -> None:
     assert not alive(own.model_copy(update={"boot_id": "another"}))
 
 
+@pytest.mark.parametrize(
+    ("change", "lives"),
+    [
+        ({}, True),
+        ({"host": ""}, True),
+        ({"started": 1}, False),
+        ({"pid": 2**22 + 5}, False),
+        ({"boot_id": "before the machine was started again"}, False),
+        ({"host": "", "boot_id": "another"}, False),
+        ({"host": "elsewhere.example"}, None),
+        ({"host": "elsewhere.example", "boot_id": "another"}, None),
+    ],
+)
+def test_a_process_lives_is_dead_or_is_another_hosts(change: dict[str, object], lives: bool | None) -> None:
+    trees = ProcessTrees()
+    assert trees.own().host == platform.node()
+    process = ProcessIdentity.model_validate({**trees.own().model_dump(), **change})
+    assert trio.run(trees.alive, process) is lives
+
+
+def test_a_boot_that_is_told_by_the_clock_may_move_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "boot_id", lambda: "1700000000")
+    own = ProcessTrees().own()
+    assert own.boot_id == "1700000000"
+    assert alive(own.model_copy(update={"boot_id": "1700000001"})) is True
+    assert alive(own.model_copy(update={"boot_id": "1700009000"})) is False
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="zombies are seen through waitid")
 def test_a_zombie_is_dead(strays: list[subprocess.Popen[bytes]]) -> None:
     child = subprocess.Popen([sys.executable, "-c", SLEEPER])
@@ -83,7 +113,7 @@ def test_a_zombie_is_dead(strays: list[subprocess.Popen[bytes]]) -> None:
     assert identity_of(child.pid) is None
 
 
-@pytest.mark.parametrize("change", [{"started": 1}, {"boot_id": "another"}])
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot_id": "another"}, {"host": "elsewhere.example"}])
 def test_a_process_whose_identity_differs_is_never_killed(
     strays: list[subprocess.Popen[bytes]], change: dict[str, object]
 ) -> None:
@@ -188,3 +218,89 @@ def test_kin_that_stayed_in_the_group_of_a_dead_leader_is_ended(tmp_path: Path) 
 
     if sys.platform != "win32":
         assert not alive(trio.run(scenario))
+
+
+def found_by(trees: ProcessTrees, session_id: str, env: dict[str, str]) -> bool:
+    """Whether a kill by the session's id alone ends a child that was spawned with this environment."""
+
+    async def scenario() -> bool:
+        child = await trees.spawn([sys.executable, "-c", PARENT_OF_NOBODY], str(Path.cwd()), env)
+        assert child.process.stdout is not None
+        pid = int(await child.process.stdout.receive_some())
+        assert pid != child.identity.pid
+        await child.process.wait()
+        stray = identity_of(pid)
+        assert stray is not None
+        found = await ProcessTrees(grace_s=1.0).kill(None, session_id)
+        await trees.end(child, session_id)
+        assert not alive(stray)
+        return found
+
+    return trio.run(scenario)
+
+
+# Leaves a process behind that says nothing of the session and keeps the group of nobody.
+PARENT_OF_NOBODY = """
+import subprocess, sys
+words = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(words, env={}, start_new_session=True, cwd="/", stdout=2)
+print(child.pid, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mark is a resource limit of Linux")
+def test_an_orphan_without_environment_is_found_by_its_mark_after_the_service_died() -> None:
+    assert found_by(ProcessTrees(), "marked", environment("marked")) is True
+
+
+MARKED_SERVICE = """
+import resource, sys
+from adapters.process_tree.mark import mark_of
+outer = mark_of("outer")
+resource.setrlimit(resource.RLIMIT_RTTIME, (outer, outer))
+from adapters.process_tree.mark import bears, bears_any, limits_of
+from tests.test_process_tree import environment, found_by
+from adapters.process_tree import ProcessTrees
+print(found_by(ProcessTrees(), "inner", environment("inner")))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mark is a resource limit of Linux")
+def test_a_service_inside_an_agent_marks_its_own_children_too() -> None:
+    root = Path(__file__).resolve().parent.parent
+    words = [sys.executable, "-c", MARKED_SERVICE]
+    done = subprocess.run(words, cwd=root, capture_output=True, encoding="utf-8", check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_mark_is_borne_by_its_own_session_alone() -> None:
+    one, other = mark_of("one"), mark_of("other")
+    assert 2**61 <= one < 2**62
+    for limits in ((one, one), (one >> 1, other)):
+        assert bears(limits, one)
+    assert not bears((one, one), other)
+    assert not bears(None, one)
+    assert not bears((other >> 1, 2**63), one)
+
+
+def test_a_mark_that_we_bear_ourselves_is_no_childs() -> None:
+    outer, inner = mark_of("outer"), mark_of("inner")
+    assert bears_any((inner, inner), None)
+    assert not bears_any(None, None)
+    assert not bears_any((1000, 1000), None)
+    assert not bears_any((outer, outer), (outer, outer))
+    assert bears_any((inner >> 1, outer), (outer, outer))
+    assert not bears_any((1000, outer), (outer, outer))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mark is a resource limit of Linux")
+def test_a_child_without_a_session_bears_no_mark() -> None:
+    async def scenario() -> tuple[int, int] | None:
+        trees = ProcessTrees()
+        child = await trees.spawn([sys.executable, "-c", SLEEPER], str(Path.cwd()), {})
+        limits = limits_of(child.identity.pid)
+        await trees.end(child, "none")
+        await child.process.wait()
+        return limits
+
+    assert trio.run(scenario) == limits_of(os.getpid())

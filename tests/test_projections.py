@@ -1,15 +1,13 @@
 """What each view says after what has happened, and that every fold comes to the same rows."""
 
 import copy
-import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventstore.memory_log import MemoryLog
 from handlers.scheduling import order
-from projections import metrics
 from projections.all_views import ALL, BY_NAME, TO_DO
 from projections.in_inbox import lookup
 from projections.live import LiveViews
@@ -27,12 +25,16 @@ from tests.life_cycles import (
     Lives,
     archived,
     cancelled,
+    checked,
     claimed,
     failed,
     files_modified,
     hash_of,
     queued,
+    quota_wait_started,
     received,
+    retry_requested,
+    retry_scheduled,
     snapshot,
     succeeded,
     turn_finished,
@@ -114,6 +116,7 @@ def test_a_projection_reads_only_its_types_and_changes_no_row_that_it_was_given(
 
 
 @given(LIVES)
+@example(list(range(1, 5000, 11)))
 def test_the_to_do_lists_hold_no_more_than_the_tasks_view_calls_open(numbers: list[int]) -> None:
     lives = Grown(MemoryLog())
     lives.grow(numbers)
@@ -279,41 +282,48 @@ def test_a_receipt_older_than_the_newest_turn_leaves_the_artifact_to_be_written(
     assert (artifact["task_id"], artifact["upto"], artifact["written_position"]) == ("T", end, receipt)
 
 
-def test_a_file_is_moved_once_while_its_task_is_open_and_once_at_its_end(lives: Lives) -> None:
-    lives.tell("T", received("T"))
-    assert row(lives, "to_archive", "t")["pending"] is True
-    lives.tell("T", archived("T", "queued"))
-    resting = row(lives, "to_archive", "t")
-    assert (resting["pending"], resting["have"]) == (False, "tasks/processed/T.queued.task.md")
-    lives.tell("T", queued(), claimed(1), failed())
-    moving = row(lives, "to_archive", "t")
-    assert (moving["pending"], moving["want"]) == (True, "tasks/processed/T.failed.task.md")
-    lives.tell("T", archived("T", "failed"))
-    assert folded(lives).row("to_archive", "t") is None
+def test_a_task_that_is_done_again_is_queued_anew_behind_the_others(lives: Lives) -> None:
+    lives.tell("a", received("a"), queued(), claimed(1), failed())
+    lives.tell("b", received("b"), queued())
+    lives.tell("a", retry_requested("a", 1))
+    again = row(lives, "queue", "a")
+    assert again["received_position"] > row(lives, "queue", "b")["received_position"]
+    assert (again["status"], again["attempt"], again["worker"]) == ("queued", 1, None)
+    told = row(lives, "tasks", "a")
+    forgotten = ("ended_at", "claimed_at", "reason", "sentence", "error_class", "verified", "worker")
+    assert {told[name] for name in forgotten} == {None}
 
 
-def test_a_receipt_for_the_first_place_that_comes_after_the_end_leaves_the_last_move_to_do(
-    lives: Lives,
-) -> None:
-    lives.tell("T", received("T"), cancelled(), archived("T", "queued"))
-    found = row(lives, "to_archive", "t")
-    assert (found["pending"], found["have"]) == (True, "tasks/processed/T.queued.task.md")
-    assert found["want"] == "tasks/processed/T.cancelled.task.md"
+def test_a_task_that_waits_says_why_and_until_when(lives: Lives) -> None:
+    lives.tell("a", received("a"), queued(), claimed(1), retry_scheduled(1, 99))
+    told = row(lives, "tasks", "a")
+    assert (told["status"], told["not_before"], told["error_class"]) == ("waiting_retry", 99, "network")
+    assert (told["sentence"], told["worker"]) == ("no answer from the model.", None)
+    lives.tell("a", claimed(2), quota_wait_started(2, 111))
+    told = row(lives, "tasks", "a")
+    assert (told["status"], told["not_before"], told["error_class"]) == ("waiting_quota", 111, "quota")
 
 
-def test_a_refused_file_is_moved_with_its_reason(lives: Lives) -> None:
-    lives.refuse("r1")
-    found = row(lives, "to_archive", "refused-r1")
-    assert found["want"] == "tasks/processed/r1.refused.task.md"
-    assert found["reason"]["remedy"] == "Write a task into it."
-    lives.say(names.SYSTEM, archived("refused-r1", "refused"))
-    assert folded(lives).rows("to_archive") == {}
+def test_checks_and_what_nobody_proved_stand_in_the_row_of_a_task(lives: Lives) -> None:
+    lives.tell("a", received("a"), queued(), claimed(1), checked(1, 0), checked(1, 2, passed=False))
+    assert row(lives, "tasks", "a")["checks"] == [
+        {"index": 0, "command": "make test", "passed": True},
+        {"index": 2, "command": "make test", "passed": False},
+    ]
+    proofs = ("check passed: `make test` (1.2 s)", "unproved: reads well", "unproved claim: a.py")
+    lives.tell("a", failed().model_copy(update={"evidence": proofs}))
+    assert row(lives, "tasks", "a")["unproved"] == 2
+    lives.tell("a", retry_requested("a", 1), claimed(2))
+    told = row(lives, "tasks", "a")
+    assert (told["checks"], told["unproved"]) == ([], 0)
 
 
-def test_text_without_a_file_is_never_archived(lives: Lives) -> None:
-    lives.tell("T", received("T", file_name=None), cancelled())
-    live = folded(lives)
-    assert live.rows("to_archive") == live.rows("in_inbox") == {}
+def test_a_task_done_again_waits_for_what_it_waited_for(lives: Lives) -> None:
+    lives.tell("b", received("b", after=("a",)), queued(("a",)), cancelled())
+    lives.tell("b", retry_requested("b", 0, "cancelled", waits_for=("a",)))
+    assert row(lives, "waiting", "b")["waits_for"] == ["a"]
+    assert row(lives, "waiting", "a") == {"waiters": ["b"], "succeeded": False}
+    assert status(lives, "b") == "waiting_dependency"
 
 
 def test_a_file_of_the_inbox_is_known_by_name_and_content_until_it_is_moved(lives: Lives) -> None:
@@ -327,41 +337,6 @@ def test_a_file_of_the_inbox_is_known_by_name_and_content_until_it_is_moved(live
     lives.tell("T", archived("T", "queued"))
     lives.say(names.SYSTEM, archived("refused-r1", "refused"))
     assert folded(lives).rows("in_inbox") == {}
-
-
-def test_metrics_count_in_all_by_type_by_error_and_by_day(lives: Lives) -> None:
-    lives.whole("a")
-    lives.tell("b", received("b"), queued(), claimed(1), failed())
-    lives.refuse("r1")
-    rows = folded(lives).rows("metrics")
-    assert set(rows) == {"all", "type:bug_fix", "agent:bug_fix", "error:fatal", "day:2026-09-21"}
-    total = rows["all"]
-    assert [total[name] for name in ("received", "refused", "succeeded", "failed", "attempts")] == [
-        2,
-        1,
-        1,
-        1,
-        2,
-    ]
-    assert (total["elapsed_ms_sum"], total["elapsed_ms_max"], total["waited_ms_sum"]) == (6000, 4000, 600)
-    assert total["cost_micro_usd_sum"] == 12_500
-    assert "attempts" not in rows["type:bug_fix"]
-
-
-def test_a_task_that_nobody_worked_at_has_no_duration(lives: Lives) -> None:
-    lives.tell("a", received("a"), cancelled())
-    assert metrics.quantile(row(lives, "metrics", "all"), 0.5) is None
-
-
-@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1.0]))
-def test_a_quantile_is_within_two_per_cent_of_the_exact_one(values: list[int], q: float) -> None:
-    durations: dict[str, int] = {}
-    for value in values:
-        durations[metrics.bucket(value)] = durations.get(metrics.bucket(value), 0) + 1
-    exact = sorted(values)[int(q * (len(values) - 1))]
-    found = metrics.quantile({"durations": durations}, q)
-    assert found is not None
-    assert math.isclose(found, exact, rel_tol=0.0202)
 
 
 def test_files_modified_counts_what_the_last_comparison_of_each_attempt_found(lives: Lives) -> None:

@@ -154,7 +154,7 @@ def test_a_full_disk_under_the_words_of_a_writing_verb_is_said_with_74(tmp_path:
             check=False,
         )
     assert said.returncode == 74
-    assert said.stderr.splitlines()[-1] == b"evt: No space left on device."
+    assert said.stderr.splitlines()[-1] == b"evt: No space left on device (stdout)."
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.path_policy import overlap
-from handlers.scheduling import choose
+from handlers.scheduling import CLAIMABLE, EVERY, choose, open_until
 
 RANKS = {"high": 0, "medium": 1, "low": 2}
 NOW = 1_000
@@ -46,9 +46,53 @@ def test_of_one_priority_the_oldest_comes_first() -> None:
     assert next_of(row("young", 9), row("old", 3), row("middle", 5)) == "old"
 
 
-@pytest.mark.parametrize("status", ["running", "waiting_dependency"])
-def test_only_a_queued_task_is_next(status: str) -> None:
+@pytest.mark.parametrize("status", ["running", "waiting_dependency", "paused"])
+def test_what_waits_for_more_than_a_worker_is_not_next(status: str) -> None:
     assert next_of(row("a", 1, status=status)) is None
+
+
+@pytest.mark.parametrize("status", ["waiting_retry", "waiting_quota"])
+def test_a_task_that_waited_is_next_when_its_moment_has_come(status: str) -> None:
+    assert next_of(row("a", 1, status=status, not_before=NOW + 1)) is None
+    assert next_of(row("a", 1, status=status, not_before=NOW), row("b", 2)) == "a"
+
+
+CLAUDE = {"wait_until": None, "failures": 0}
+
+
+@pytest.mark.parametrize(("wait_until", "chosen"), [(NOW + 1, "other"), (NOW, "a"), (None, "a")])
+def test_an_executor_that_waits_takes_no_task_and_holds_up_no_other(
+    wait_until: int | None, chosen: str
+) -> None:
+    rows = [row("a", 1, rank=0), row("other", 2, executor="second")]
+    executors = {"claude": {**CLAUDE, "wait_until": wait_until}}
+    assert (choose(rows, NOW, executors) or {})["task_id"] == chosen
+
+
+@pytest.mark.parametrize(("failures", "busy", "chosen"), [(2, True, "b"), (3, True, None), (3, False, "a")])
+def test_an_executor_that_failed_too_often_is_tried_by_one_task_at_a_time(
+    failures: int, busy: bool, chosen: str | None
+) -> None:
+    rows = [row("a", 1, status="running" if busy else "queued"), row("b", 2)]
+    found = choose(rows, NOW, {"claude": {**CLAUDE, "failures": failures}})
+    assert (found or {}).get("task_id") == chosen
+
+
+def test_a_paused_queue_has_no_next() -> None:
+    assert choose([row("a", 1)], NOW, {EVERY: {"paused": True}}) is None
+    assert choose([row("a", 1)], NOW, {EVERY: {"paused": False}}) is not None
+
+
+@pytest.mark.parametrize(
+    ("not_before", "wait_until", "moment"),
+    [(5, 9, 9), (9, 5, 9), (None, 9, 9), (5, None, 5), (None, None, 0)],
+)
+def test_a_task_may_start_when_both_it_and_its_executor_may(
+    not_before: int | None, wait_until: int | None, moment: int
+) -> None:
+    waiting = row("a", 1, not_before=not_before)
+    assert open_until(waiting, {"claude": {**CLAUDE, "wait_until": wait_until}}) == moment
+    assert open_until(waiting, {}) == (not_before or 0)
 
 
 @pytest.mark.parametrize(("not_before", "chosen"), [(NOW + 1, None), (NOW, "a"), (0, "a"), (None, "a")])
@@ -94,7 +138,7 @@ def test_a_task_that_waits_for_its_directory_is_not_overtaken_in_a_part_of_it() 
 
 ROWS = st.lists(
     st.tuples(
-        st.sampled_from(["queued", "running", "waiting_dependency"]),
+        st.sampled_from(["queued", "running", "waiting_dependency", "waiting_retry", "paused"]),
         st.integers(0, 2),
         st.sampled_from([None, NOW - 1, NOW + 1]),
         st.sampled_from(["/g", "/g/a", "/g/a/b", "/g/c", "/h"]),
@@ -112,7 +156,7 @@ ROWS = st.lists(
 def test_whatever_is_chosen_may_start_and_none_that_may_goes_before_it(rows: list[dict[str, Any]]) -> None:
     def may_start(one: dict[str, Any]) -> bool:
         free = not any(overlap(one["cwd"], other["cwd"]) for other in rows if other["status"] == "running")
-        return one["status"] == "queued" and (one["not_before"] or 0) <= NOW and free
+        return one["status"] in CLAIMABLE and (one["not_before"] or 0) <= NOW and free
 
     chosen = choose(rows, NOW, {})
     able = [one for one in rows if may_start(one)]
@@ -123,7 +167,7 @@ def test_whatever_is_chosen_may_start_and_none_that_may_goes_before_it(rows: lis
     mine = (chosen["rank"], chosen["received_position"])
     ahead = [one for one in able if (one["rank"], one["received_position"]) < mine]
     # One that may start is passed over only for one before it that waits for a part of its directory.
-    due = [one for one in rows if one["status"] == "queued" and (one["not_before"] or 0) <= NOW]
+    due = [one for one in rows if one["status"] in CLAIMABLE and (one["not_before"] or 0) <= NOW]
     for one in ahead:
         blocking = [
             other

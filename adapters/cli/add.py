@@ -11,12 +11,15 @@ from adapters.cli.given import Given, check_names, check_twice, given_by, ground
 from adapters.cli.wait import check_timeout, wait_for
 from adapters.cli.writing import at_desk
 from adapters.desk import Desk
+from handlers.decider import Refused
 from handlers.naming import free_id, id_from_stem, text_id
-from handlers.task import decide
+from handlers.task import TaskState, decide
 from schemas.shown import shown
 from schemas.task import ReceiveTask, TaskSpec
 from schemas.task_file import TaskFile
 
+KNOWN = "already_known"
+"""What the rule says of bytes that are the task of that id already."""
 PRIORITIES = ("high", "medium", "low")
 TYPES = ("analyze", "summarize", "code_review", "documentation", "fix", "bug_fix")
 
@@ -34,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     either.add_argument(
         "--check",
         action="store_true",
-        help="say what would happen and write nothing:\n0 taken in, 2 refused, 7 its id is taken",
+        help="say what would happen and write nothing:\n0 taken in or known, 2 refused, 7 its id is taken",
     )
     parser.add_argument("--timeout", type=float, metavar="S", help="with --wait: at most so many seconds")
 
@@ -51,9 +54,9 @@ def run(call: Call) -> int:
         for one, task, spec in ready:
             check_names(one, task, spec, desk.storage.redact)
         _check_ids(desk, ready)
-        added = [_add(desk, *one) for one in ready]
+        added = [_added(desk, *one) for one in ready]
         for row, (_, _, spec) in zip(added, ready, strict=True):
-            row["warnings"] += _unknown(desk, spec)
+            row["warnings"] += _unknown(desk, spec) if row["added"] else []
         serviced = desk.service() is not None
     _say(call, added, serviced=serviced)
     if not call.args.wait:
@@ -66,8 +69,13 @@ def _check_ids(desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> Non
     seen: set[str] = set()
     for given, task, spec in ready:
         check_twice(given, task, seen)
-        if task.id is not None:
+        if task.id is None:
+            continue
+        try:
             decide(_received(desk, given, task.id, spec), desk.task(task.id))
+        except Refused as no:
+            if no.code != KNOWN:
+                raise
 
 
 def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> ReceiveTask:
@@ -81,11 +89,21 @@ def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> Receive
     )
 
 
-def _add(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
+def _added(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
+    """What came of it. A written id with the bytes that are its task already is that task, and no mistake."""
     task_id = task.id or _free_id(desk, given, desk.stamp.ids.new())
-    desk.dispatch(_received(desk, given, task_id, spec))
-    state = desk.placed(task_id)
-    return {"task_id": task_id, "status": state.status, "warnings": list(spec.warnings)}
+    try:
+        desk.dispatch(_received(desk, given, task_id, spec))
+    except Refused as no:
+        if no.code != KNOWN:
+            raise
+        return _row(desk.task(task_id), task_id, [f"{no.sentence} {no.hint}"], added=False)
+    return _row(desk.placed(task_id), task_id, list(spec.warnings), added=True)
+
+
+def _row(state: TaskState, task_id: str, warnings: list[str], *, added: bool) -> dict[str, Any]:
+    name = (state.received or {}).get("task_id", task_id)
+    return {"task_id": name, "status": state.status, "added": added, "warnings": warnings}
 
 
 def _unknown(desk: Desk, spec: TaskSpec) -> list[str]:

@@ -29,13 +29,16 @@ from schemas.shown import shown
 from schemas.standing import Standing
 from schemas.task import ReceiveTask, TaskSpec
 from schemas.task_file import TaskFile
+from schemas.upcasts import UPCASTS
 
 LABEL = 12
 VERDICT_OF_EXIT = {GOOD: "taken", USAGE: "refused", CONFLICT: "conflict"}
+KNOWN = "known"
+"""The bytes are the task of that id already: nothing would be done, and nothing is wrong."""
 
 
 def check(call: Call, given: Sequence[Given]) -> int:
-    """Say it for each; exit code 2 when one would be refused, else 7 when an id is taken, else 0."""
+    """Say it for each; exit code 2 when one would be refused, else 7 when an id is another's, else 0."""
     home = call.home()
     try:
         settings = read_settings(home.root, call.environ)
@@ -43,7 +46,7 @@ def check(call: Call, given: Sequence[Given]) -> int:
         raise Failure(USAGE, "bad_setting", str(bad)) from None
     for warning in settings.warnings:
         call.output.note(f"note: {warning}")
-    with closing(SqliteLog(home.log, read_only=True)) as log:
+    with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
         checking = Checking(log, ground_of(home, settings), call.args, Redactor(settings.secrets))
         rows = [checking.row(one) for one in given]
     if call.output.json:
@@ -67,6 +70,7 @@ class Checking:
         self._written: set[str] = set()
 
     def row(self, given: Given) -> dict[str, Any]:
+        task_id: str | None = None
         try:
             task, spec = read_given(given, self._options, self._ground)
             check_names(given, task, spec, lambda text: self._redactor.text(text)[0])
@@ -80,6 +84,8 @@ class Checking:
         except Failure as no:
             return _no(given, no.exit_code, no.code, no.sentence.removeprefix(f"{given.called}: "), no.hint)
         except Refused as no:
+            if no.code == "already_known":
+                return {**_said(given, no.code, no.sentence, no.hint), "verdict": KNOWN, "task_id": task_id}
             return _no(given, EXIT_OF_CODE.get(no.code, USAGE), no.code, no.sentence, no.hint)
         return {
             "name": given.name,
@@ -129,14 +135,19 @@ class Checking:
 
 
 def _no(given: Given, exit_code: int, code: str, message: str, hint: str) -> dict[str, Any]:
-    verdict = VERDICT_OF_EXIT[exit_code]
-    return {"name": given.name, "verdict": verdict, "code": code, "message": message, "hint": hint}
+    return {**_said(given, code, message, hint), "verdict": VERDICT_OF_EXIT[exit_code]}
+
+
+def _said(given: Given, code: str, message: str, hint: str) -> dict[str, Any]:
+    return {"name": given.name, "code": code, "message": message, "hint": hint}
 
 
 def _say(output: Output, row: Mapping[str, Any]) -> None:
     name = "the text" if row["name"] is None else shown(row["name"])
     if row["verdict"] != VERDICT_OF_EXIT[GOOD]:
-        output.line(f"{name}: {output.paint('would be refused', 'red')}: {row['message']}")
+        known = row["verdict"] == KNOWN
+        said = output.paint("is known already", "blue") if known else output.paint("would be refused", "red")
+        output.line(f"{name}: {said}: {row['message']}")
         if row["hint"]:
             output.line(f"  {row['hint']}")
         return

@@ -46,11 +46,24 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
         ),
         Argument(("--after",), "ID[,ID]", "tasks that must succeed first"),
         Argument(("--wait",), "", "wait for the end; the exit code tells it"),
-        Argument(("--check",), "", "say what would happen and write nothing: 0 taken in, 2 refused, 7 its…"),
+        Argument(("--check",), "", "say what would happen and write nothing: 0 taken in or known, 2…"),
         Argument(("--timeout",), "S", "with --wait: at most so many seconds"),
     ),
     "cancel": (
-        Argument((), "ID", "the task's id or its beginning, in any case"),
+        Argument((), "ID", "ids of tasks or their beginnings", many=True),
+        Argument(("--reason",), "REASON", "kept in the log"),
+    ),
+    "retry": (
+        Argument((), "ID", "ids of tasks or their beginnings; none with --failed", many=True),
+        Argument(("--reason",), "REASON", "kept in the log"),
+        Argument(("--failed",), "", "every task that is failed now"),
+    ),
+    "pause": (
+        Argument((), "ID", "ids of tasks or their beginnings; without one: the queue", many=True),
+        Argument(("--reason",), "REASON", "kept in the log"),
+    ),
+    "resume": (
+        Argument((), "ID", "ids of tasks or their beginnings; without one: the queue", many=True),
         Argument(("--reason",), "REASON", "kept in the log"),
     ),
     "wait": (
@@ -77,7 +90,7 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
         Argument(("--type",), "T[,T]", "only events of this type", many=True),
     ),
     "project": (
-        Argument((), "NAME", "the view: artifacts, in_inbox, metrics, queue, received, tasks,…"),
+        Argument((), "NAME", "the view: artifacts, costs, executors, in_inbox, metrics, queue,…"),
         Argument(("--at",), "P|T", "as it was: a global position, a time, or 10m for ten minutes ago"),
         Argument(("--write",), "", "with artifacts: write the files again from the log"),
     ),

@@ -22,6 +22,14 @@ LISTED: Final[Mapping[str, Iterable[str]]] = {
     "S[,S]": names.STATUSES,
     "T[,T]": sorted(TELLING),
 }
+UNDER_WAY: Final = frozenset(names.STATUSES) - names.ENDED
+FITTING: Final[Mapping[str, frozenset[str]]] = {
+    "cancel": UNDER_WAY,
+    "pause": UNDER_WAY - {"paused"},
+    "resume": frozenset({"paused"}),
+    "retry": frozenset({"succeeded", "failed", "cancelled", "waiting_retry", "waiting_quota"}),
+}
+"""Of which statuses a task is that a verb can do something to; of any where the verb is not here."""
 UNTOLD: Final = frozenset({"N", "P|T", "REASON", "S", "T"})
 """Numbers, moments and free words: nobody can know what is meant."""
 
@@ -41,11 +49,11 @@ class Answer(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A task, so far as it can be named. `over`: it has ended."""
+    """A task, so far as it can be named."""
 
     task_id: str
     says: str
-    over: bool
+    status: str
 
 
 Tasks = Callable[[str | None], Iterable[Known]]
@@ -88,12 +96,14 @@ def answer(before: Sequence[str], word: str, tasks: Tasks) -> Answer:
 
 @dataclass
 class _Line:
-    """What was read so far. `open` is the option that waits for its value; `plain` is all after `--`."""
+    """What was read so far: `words` stand without an option, `open` is the option that waits for its
+    value, `plain` is all after `--`.
+    """
 
     verb: str
     home: str | None
     used: list[Argument] = field(default_factory=list)
-    placed: int = 0
+    words: list[str] = field(default_factory=list)
     open: Argument | None = None
     plain: bool = False
 
@@ -113,8 +123,8 @@ class _Line:
     def place(self) -> Argument | None:
         """What is wanted next without an option."""
         places = [one for one in self.arguments if not one.names]
-        if self.placed < len(places):
-            return places[self.placed]
+        if len(self.words) < len(places):
+            return places[len(self.words)]
         return places[-1] if places and places[-1].many else None
 
 
@@ -125,7 +135,7 @@ def _read(verb: str, words: Sequence[str], named: str | None) -> _Line:
             _take(line, line.open, word)
             line.open = None
         elif line.plain or not word.startswith("-") or word == "-":
-            line.placed += 1
+            line.words.append(word)
         elif word == "--":
             line.plain = True
         else:
@@ -188,10 +198,12 @@ def _values(line: _Line, argument: Argument, word: str, tasks: Tasks) -> Answer:
 
 
 def _named(line: _Line, argument: Argument, tasks: Iterable[Known]) -> Iterator[Candidate]:
-    """What has ended cannot be cancelled, and what was refused is nothing to come after."""
+    """What has ended cannot be cancelled, what was refused is nothing to come after, and once is enough."""
+    statuses = FITTING.get(line.verb)
     for task in tasks:
         refused = task.task_id.startswith(REFUSALS) and "--after" in argument.names
-        if not refused and not (task.over and line.verb == "cancel"):
+        named = not argument.names and task.task_id in line.words
+        if not refused and not named and (statuses is None or task.status in statuses):
             yield Candidate(task.task_id, task.says)
 
 

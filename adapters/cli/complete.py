@@ -18,7 +18,6 @@ from eventstore.log import LogUnreadable
 from projections import tasks
 from projections.projection import Row
 from projections.view_rows import ViewRows, ViewsDamaged
-from schemas import names
 from schemas.shown import shown
 from schemas.task_id import ID
 
@@ -52,7 +51,7 @@ def _tasks(call: Call, home: str | None) -> Iterator[Known]:
         # What a shell would take for more than one word was never one of our ids.
         if ID.fullmatch(name):
             says = f"{row['status']}: {shown(str(row['title'] or ''), TITLE)}"
-            yield Known(name, says, row["status"] in names.ENDED)
+            yield Known(name, says, row["status"])
 
 
 def _rows(call: Call) -> dict[str, Row]:

@@ -2,13 +2,17 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from adapters.cli.call import Call
 from adapters.cli.failure import GOOD
+from adapters.cli.reading import reading_log
 from adapters.safe_files import temporary_beside, unlink
+from projections import tasks
+from projections.view_rows import ViewRows
 
 SAMPLE: Final = """\
 ---
@@ -36,10 +40,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    home = call.home()
-    inbox = home.root / "tasks"
-    inbox.mkdir(exist_ok=True)
-    path = _written(inbox, SAMPLE.encode())
+    with reading_log(call) as (home, log), ViewRows.open(home.views, log, (tasks.PROJECTION,)) as views:
+        inbox = home.root / "tasks"
+        inbox.mkdir(exist_ok=True)
+        path = _written(inbox, SAMPLE.encode(), lambda stem: views.row("tasks", stem) is not None)
     if call.output.json:
         call.output.document({"path": str(path)})
         return GOOD
@@ -49,8 +53,11 @@ def run(call: Call) -> int:
     return GOOD
 
 
-def _written(inbox: Path, content: bytes) -> Path:
-    """A free name in the inbox, given to a whole file at once, so that nobody reads half of it."""
+def _written(inbox: Path, content: bytes, taken: Callable[[str], bool]) -> Path:
+    """A free name in the inbox, given to a whole file at once, so that nobody reads half of it.
+
+    A stem that is `taken` by a task would not become that file's id: the next one is tried.
+    """
     temporary = temporary_beside(inbox / "sample")
     try:
         with temporary.open("xb") as file:
@@ -58,8 +65,9 @@ def _written(inbox: Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         for number in count(1):
-            path = inbox / ("sample.task.md" if number == 1 else f"sample-{number}.task.md")
-            if _named(temporary, path):
+            stem = "sample" if number == 1 else f"sample-{number}"
+            path = inbox / f"{stem}.task.md"
+            if not taken(stem) and _named(temporary, path):
                 return path
     finally:
         unlink(temporary)

@@ -21,7 +21,6 @@ EXIT_OF_CODE: Final = {
     "not_found": NOT_FOUND,
     "conflict": CONFLICT,
     "id_conflict": CONFLICT,
-    "already_known": CONFLICT,
     "stale": CONFLICT,
 }
 """Exit codes of what a rule refuses; a code that is not named here is an input of no use (2)."""

@@ -33,9 +33,7 @@ def inbox(home: Home, known: Iterable[Row]) -> dict[str, Any]:
         digests.setdefault(row["file_name"], set()).add(row["content_sha256"])
     try:
         entries = _files(home.root / "tasks")
-        waiting = [
-            path.name for path in entries if is_task_file(path.name) and not _is_known(path, digests)
-        ]
+        waiting = [path.name for path in entries if is_task_file(path.name) and not _is_known(path, digests)]
     except OSError as trouble:
         return {"waiting": [], "ignored": [], "problem": trouble.strerror or str(trouble)}
     ignored = [path.name for path in entries if _is_ignored(path)]
@@ -88,9 +86,9 @@ def _is_known(path: Path, digests: Mapping[str, Collection[str | None]]) -> bool
     try:
         content = read_at_most(path, READ_OF_A_FILE)
     except (NotRegular, PermissionError):
-        return None in found    # what could not be read was refused without a hash
+        return None in found  # what could not be read was refused without a hash
     except FileNotFoundError:
-        return True     # moved in this moment
+        return True  # moved in this moment
     return hashlib.sha256(content).hexdigest() in found or None in found
 
 

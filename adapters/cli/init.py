@@ -41,10 +41,10 @@ def _refuse_inside_another(folder: Path) -> None:
     place = folder.resolve()
     try:
         if (place / "logs" / "events.db").exists():
-            return    # it is a home already, and is only taken up again
+            return  # it is a home already, and is only taken up again
         outer = find_home(None, None, place.parent).root
     except (NoHome, NotOurs, PermissionError):
-        return    # what another user has there is said by whoever tries to use it
+        return  # what another user has there is said by whoever tries to use it
     state = place.relative_to(outer).parts[0]
     own = f", in {state}, where that home keeps its own state" if state in OWN_FOLDERS else ""
     sentence = f"{place} lies inside the home {outer}{own}."

@@ -9,7 +9,7 @@ from adapters.cli.moments import ago, now
 from adapters.cli.output import STATUS_STYLE
 from adapters.cli.ownership import owned
 from adapters.cli.reading import reading
-from adapters.cli.task_words import Around, at_work, line_of, name_of, since
+from adapters.cli.task_words import Around, at_work, line_of, name_of, since, status_of
 from schemas import names
 from schemas.shown import quoted
 
@@ -36,11 +36,11 @@ def run(call: Call) -> int:
             call.output.document([{**row, "id": name_of(key, row)} for key, row in chosen])
             return GOOD
         at = now()
-        around = Around(tasks.get, at, at_work(tasks.values()))
+        around = Around(tasks.get, at, at_work(tasks.values()), executors=found.views.rows("executors"))
         rows = [
             (
                 name_of(key, row),
-                row["status"],
+                status_of(row),
                 row["priority"] or "-",
                 row["task_type"] or "-",
                 ago(since(row), at),

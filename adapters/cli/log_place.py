@@ -30,7 +30,7 @@ def refuse_another_log(root: Path, environ: Mapping[str, str]) -> None:
 
 
 def _written(root: Path) -> str | None:
-    """What the home's `.env` says, None where it says nothing. A file that cannot be read says nothing here."""
+    """What the home's `.env` says; None where it says nothing, or cannot be read."""
     try:
         content = (root / ".env").read_bytes()
     except OSError:

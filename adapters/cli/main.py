@@ -61,7 +61,7 @@ def call(argv: Sequence[str], environ: dict[str, str]) -> int:
 
 
 def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
-    if argv[:1] != ["complete"]:    # a shell hands over whatever stands on its line
+    if argv[:1] != ["complete"]:  # a shell hands over whatever stands on its line
         _refuse_what_is_not_utf8(argv)
     before, argv = _common_before_the_verb(argv)
     if not argv:

@@ -9,16 +9,21 @@ from collections.abc import Sequence
 import trio
 
 from adapters.app import AgentMissing, Service
+from adapters.attempt import Fenced
 from adapters.cli.call import Call
 from adapters.cli.event_words import event_line
 from adapters.cli.failure import CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
+from adapters.cli.moments import now
+from adapters.cli.task_words import Around, name_of, waits
 from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
+from adapters.supervisor import Unwritten
 from adapters.threaded_log import LogFailed
 from eventstore.event import Recorded
 from eventstore.mirror import MirrorAhead
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows
+from schemas.shown import shown
 
 VERBS_TAKE_S = 30.0
 DRAIN_WAIT_S = 60.0
@@ -104,28 +109,44 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
     except AgentMissing as missing:
         hint = "Set CLAUDE_EXECUTABLE in the home's .env to its full path; no task was touched."
         raise Failure(UNAVAILABLE, "agent_missing", str(missing), hint) from None
-    except (LogFailed, MirrorAhead, BaseExceptionGroup) as trouble:
+    except (LogFailed, MirrorAhead, Fenced, Unwritten, BaseExceptionGroup) as trouble:
         failed = _fatal(trouble)
         if failed is None:
             raise
         if isinstance(failed, MirrorAhead):
             raise failed from None
+        if isinstance(failed, Fenced):
+            raise _taken_over(desk, failed) from None
+        if isinstance(failed, Unwritten):
+            hint = "The log has all of it: mend what stands in the way, then `evt run --drain` writes it."
+            raise Failure(DISK_FAILED, "unwritten", str(failed), hint) from None
         hint = "What was acknowledged is safe. Make room or mend the disk, then start again."
         raise Failure(DISK_FAILED, "disk_failed", str(failed), hint) from None
     call.output.note(f"evt: ended ({reason})")
 
 
-def _fatal(trouble: BaseException) -> LogFailed | MirrorAhead | None:
+def _taken_over(desk: Desk, fenced: Fenced) -> Failure:
+    sentence = f"another service has taken over the home {desk.home.root}: {fenced}"
+    hint = (
+        "One service a home: `evt status` tells who works. What this one still wanted to write was not taken."
+    )
+    return Failure(CONFLICT, "taken_over", sentence, hint)
+
+
+def _fatal(trouble: BaseException) -> LogFailed | MirrorAhead | Fenced | Unwritten | None:
     """What ended the service inside what the nurseries raised, None where it was something else."""
     if isinstance(trouble, BaseExceptionGroup):
         return next((found for one in trouble.exceptions if (found := _fatal(one))), None)
-    return trouble if isinstance(trouble, LogFailed | MirrorAhead) else None
+    return trouble if isinstance(trouble, LogFailed | MirrorAhead | Fenced | Unwritten) else None
 
 
 def _say_what_waits(call: Call, desk: Desk) -> None:
     """Tasks that wait longer than the drain would: listed, never dropped."""
-    projection = BY_NAME["queue"]
-    with ViewRows.open(desk.home.views, desk.storage.log, [projection]) as views:
-        for key, row in sorted(views.rows("queue").items()):
-            why = f"for {', '.join(row['waits_for'])}" if row["waits_for"] else "for its time"
-            call.output.note(f"evt: {key} still waits {why}")
+    projections = [BY_NAME[name] for name in ("queue", "tasks", "executors")]
+    with ViewRows.open(desk.home.views, desk.storage.log, projections) as views:
+        around = Around(lambda key: views.row("tasks", key), now(), executors=views.rows("executors"))
+        for key in sorted(views.rows("queue")):
+            row = views.row("tasks", key)
+            if row is not None:
+                why = waits(row, around) or "for a worker"
+                call.output.note(f"evt: {name_of(key, row)} stays {row['status']}: {shown(why)}")

@@ -13,6 +13,7 @@ from adapters.cli.reading import Reading, reading
 from adapters.cli.task_page import Page, refused_page, task_page
 from adapters.cli.task_words import Around, at_work, name_of
 from eventstore.event import Recorded
+from handlers.scheduling import CLAIMABLE
 from projections.projection import Row
 from projections.to_archive import refused_subject
 from schemas import names
@@ -46,12 +47,13 @@ def run(call: Call) -> int:
 
 def _around(found: Reading, row: Row, at: int) -> Around:
     """What else matters for one that waits for a worker; of others less is looked up."""
-    queued = row["status"] == "queued"
+    due = row["status"] in CLAIMABLE
     return Around(
         lambda other: found.views.row("tasks", other),
         at,
-        at_work(found.views.rows("queue").values()) if queued else (),
-        served=not queued or owned(found.home) is not False,
+        at_work(found.views.rows("queue").values()) if due else (),
+        served=not due or owned(found.home) is not False,
+        executors=found.views.rows("executors") if due else {},
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any, Final
 from adapters.cli.call import Call
 from adapters.cli.event_words import TELLING, words
 from adapters.cli.failure import GOOD
+from adapters.cli.holding import holding, holding_in_words, looks_dead, today, today_in_words
 from adapters.cli.inbox import inbox, inbox_in_words
 from adapters.cli.moments import ago, now, span
 from adapters.cli.output import STATUS_STYLE, Output
 from adapters.cli.ownership import in_words, service
 from adapters.cli.reading import Reading, reading
-from adapters.cli.task_words import Around, at_work, ended, name_of, since, waits
+from adapters.cli.task_words import Around, at_work, ended, name_of, since, status_of, waits
 from eventstore.log import Log
 from eventstore.unknown_types import unknown_types
 from projections.projection import Row
@@ -49,17 +50,26 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
     counts = Counter(row["status"] for row in tasks.values())
     serving = service(found.home, found.log)
     # Whoever holds the home, a verb or a service, may bring the work on; None is not known.
-    around = Around(tasks.get, at, at_work(tasks.values()), served=serving["owned"] is not False)
+    served, executors = serving["owned"] is not False, found.views.rows("executors")
+    around = Around(tasks.get, at, at_work(tasks.values()), served, executors)
+    claims = found.views.rows("queue")
+    running = []
+    for key, row in live:
+        if row["status"] == "running":
+            dead = looks_dead(claims.get(key), at, pid=serving["pid"], served=served)
+            running.append(
+                {**_running(found.log, key, row, at), "looks_dead": dead, "why": waits(row, around)}
+            )
     return {
         "home": str(found.home.root),
         "position": found.views.position,
         "service": serving,
         "inbox": inbox(found.home, found.views.rows("in_inbox").values()),
         "counts": {status: counts[status] for status in names.STATUSES if counts[status]},
-        "running": [_running(found.log, key, row, at) for key, row in live if row["status"] == "running"],
-        "waiting": [
-            {**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting
-        ],
+        "holding": holding(executors, at),
+        "today": today(found.views.rows("costs"), at),
+        "running": running,
+        "waiting": [{**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting],
         "ended": [{**row, "id": name_of(key, row)} for key, row in over[:LAST_ENDED]],
         "unknown_types": unknown_types(found.log, TELLING),
     }
@@ -89,8 +99,13 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
     output.line(f"service  {in_words(told['service'], at)}")
     counts = [f"{count} {output.status(status)}" for status, count in told["counts"].items()]
     output.line(f"tasks    {', '.join(counts) or 'none yet'}")
+    if told["today"] is not None:
+        output.line(f"cost     {today_in_words(told['today'])}")
     if lying := inbox_in_words(told["inbox"]):
         output.line(f"inbox    {lying}")
+    for row in told["holding"]:
+        for line in holding_in_words(row, at):
+            output.line(f"{output.paint('queue', 'yellow')}    {line}")
     if told["running"]:
         output.line()
         rows = [
@@ -104,6 +119,9 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
             for row in told["running"]
         ]
         output.table(rows, ("running", "for", "worker", "step", "last tool"), ["cyan"] * len(rows))
+        for row in told["running"]:
+            for said in filter(None, (row["looks_dead"], row["why"])):
+                output.line(f"{shown(row['id'])}: {said}")
     if told["waiting"]:
         output.line()
         few = told["waiting"][:WAITING_SHOWN]
@@ -113,7 +131,7 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
             output.line(f"and {len(told['waiting']) - len(few)} more: `evt list`")
     if told["ended"]:
         output.line()
-        rows4 = [(row["id"], row["status"], ago(since(row), at), ended(row)) for row in told["ended"]]
+        rows4 = [(row["id"], status_of(row), ago(since(row), at), ended(row)) for row in told["ended"]]
         styles = [STATUS_STYLE.get(row["status"], "") for row in told["ended"]]
         output.table(rows4, ("ended last", "status", "when", "title, or why"), styles, styled=1)
     if told["unknown_types"]:

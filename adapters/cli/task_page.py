@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from adapters.cli.attempt_words import attempts_in_words, checks_in_words
 from adapters.cli.event_words import event_line
 from adapters.cli.moments import ago, day, minute, span
 from adapters.cli.output import Output
@@ -44,6 +45,9 @@ def task_page(
     _where(page, row)
     why = waits(row, around)
     page.part("now", [why] if why else [], "yellow")
+    page.part("paused", _paused(row, events), "yellow")
+    page.part("attempts", attempts_in_words(events))
+    page.part("checks", checks_in_words(events, row["attempt"]))
     try:
         story = stories.read(events)
     except NothingToWrite:
@@ -74,6 +78,12 @@ def _title(page: Page, key: str, row: Row) -> None:
     title = shown(str(row["title"] or ""))
     page.output.line(f"{name}  {page.output.status(row['status'])}  {title}".rstrip())
     page.output.line()
+
+
+def _paused(row: Row, events: Sequence[Recorded]) -> list[str]:
+    """By whom and why, while it is."""
+    asked = [event for event in events if event.type == names.TASK_PAUSED] if row["paused"] else []
+    return [f"by {event.actor}, {minute(event.time)}: {event.data['reason']}" for event in asked[-1:]]
 
 
 def _where(page: Page, row: Row) -> None:
@@ -116,7 +126,11 @@ def _process(story: Story) -> str:
         return "its agent's turn was interrupted" if story.started else "no agent was started"
     code = "" if report["exit_code"] is None else f" with code {report['exit_code']}"
     note = f": {report['note']}" if report["note"] else ""
-    said = {"exited": "the agent exited", "timeout": "the agent ran out of time"}
+    said = {
+        "exited": "the agent exited",
+        "timeout": "the agent ran out of time",
+        "inactivity": "the agent fell silent",
+    }
     return f"{said.get(report['ended'], report['ended'].replace('_', ' '))}{code}{note}"
 
 

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from adapters.cli.moments import UNITS, minute, span
 from handlers.path_policy import overlap
+from handlers.scheduling import EVERY
 from projections.projection import Row
 from schemas import names
 
 RowOf = Callable[[str], Row | None]
 """Looks up the row of another task by its key."""
 
-EVERY: Final = "*"
-"""The row of the view `executors` that concerns them all."""
 SOON: Final = UNITS["h"] * 1_000_000
 """A moment that is nearer (µs) is told by how far away it is."""
 WHY: Final = {"quota": "its quota is used up", "circuit": "it failed too often"}

@@ -12,9 +12,19 @@ from projections.projection import Row
 
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks": ("status", "priority", "task_type", "received_at", "attempt", "title"),
-    "queue": ("status", "priority", "queued_at", "worker", "waits_for", "title"),
+    "queue": ("status", "priority", "queued_at", "not_before", "worker", "waits_for", "title"),
     "artifacts": ("path", "upto", "sha256"),
     "timers": ("kind", "wake_at"),
+    "executors": ("paused", "paused_by", "why", "wait_until", "failures", "opened", "sentence"),
+    "costs": (
+        "usd",
+        "turns",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "rejected_usd",
+        "last_at",
+    ),
     "received": ("received_position",),
     "waiting": ("waits_for", "waiters", "succeeded"),
     "to_write": ("upto",),
@@ -23,7 +33,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """A view that is not here shows its rows as JSON."""
 
-MOMENTS: Final = ("_at",)
+MOMENTS: Final = ("_at", "_until", "not_before")
+MONEY: Final = ("usd",)
 COUNTS: Final = ("received", "succeeded", "failed", "cancelled", "refused", "attempts", "interrupted")
 
 
@@ -66,6 +77,8 @@ def _cell(field: str, value: Any) -> str:
         return "-"
     if field.endswith(MOMENTS) and isinstance(value, int):
         return minute(value)
+    if field.endswith(MONEY):
+        return f"{value:.4f}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

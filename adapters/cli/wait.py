@@ -10,10 +10,12 @@ from adapters.cli.failure import CONFLICT, GOOD, NOT_FOUND, TASK_FAILED, TIMED_O
 from adapters.cli.finding import find_task
 from adapters.cli.inbox import SUFFIX, lies_as
 from adapters.cli.moments import now, span
+from adapters.cli.output import STATUS_STYLE
 from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
 from adapters.cli.reading import Reading, reading, reading_log
-from adapters.cli.task_words import ended, name_of
+from adapters.cli.task_words import again_at, ended, name_of, status_of
+from handlers.scheduling import CLAIMABLE, EVERY
 from projections import tasks
 from projections.live import LiveViews
 from projections.projection import Row
@@ -67,7 +69,7 @@ def check_timeout(timeout_s: float | None, *, wait: bool = True) -> None:
 
 
 def _say(call: Call, key: str, row: Row) -> None:
-    status = call.output.status(row["status"])
+    status = call.output.paint(status_of(row), STATUS_STYLE.get(row["status"], ""))
     call.output.line(f"{shown(name_of(key, row))}  {status}  {shown(ended(row))}")
 
 
@@ -87,12 +89,23 @@ def _found(call: Call, text: str, timeout_s: float | None) -> tuple[str, Row]:
     lying = lies_as(call.home(), text.strip())
     with reading(call) as seen:
         try:
-            return find_task(seen.views, text)
+            key, row = find_task(seen.views, text)
+            _say_what_is_paused(call, key, row, seen)
+            return key, row
         except Failure as unknown:
             if unknown.exit_code != NOT_FOUND or lying is None:
                 raise
         before = frozenset(_made_of(lying, seen))
     return _taken_in(call, lying, before, timeout_s)
+
+
+def _say_what_is_paused(call: Call, key: str, row: Row, seen: Reading) -> None:
+    """Whoever waits for what nobody works on is told so at once."""
+    every = seen.views.row("executors", EVERY)
+    if row["status"] == "paused":
+        call.output.note(f"note: it is paused, so nothing moves until `evt resume {shown(key)}`.")
+    elif row["status"] in CLAIMABLE and every is not None and every["paused"]:
+        call.output.note("note: the queue is paused, so nothing is begun until `evt resume`.")
 
 
 def _made_of(name: str, seen: Reading) -> dict[str, Row]:
@@ -144,22 +157,29 @@ def _followed(call: Call, key: str, timeout_s: float | None, begun: float) -> Ro
                 row = live.row("tasks", key)
                 if row is not None and row["status"] in names.ENDED:
                     return row
-                status = "unknown" if row is None else row["status"]
                 waited = time.monotonic() - begun
                 if timeout_s is not None and waited >= timeout_s:
-                    sentence = f"{shown(key)} is still {status} after {timeout_s:g} s."
-                    raise Failure(
-                        TIMED_OUT, "timed_out", sentence, f"Wait again, or look: `evt show {shown(key)}`."
-                    )
-                progress.show(
-                    f"{shown(key)} is {status}{_running_for(row)}, waited {span(round(waited * 1e6))}"
-                )
+                    raise _too_long(key, row, timeout_s)
+                progress.show(f"{shown(key)} is {_state(row)}, waited {span(round(waited * 1e6))}")
                 time.sleep(LOOK_S if timeout_s is None else min(LOOK_S, timeout_s - waited))
         finally:
             progress.clear()
 
 
-def _running_for(row: Row | None) -> str:
-    if row is None or row["claimed_at"] is None:
-        return ""
-    return f" for {span(now() - row['claimed_at'])}"
+def _too_long(key: str, row: Row | None, timeout_s: float) -> Failure:
+    status = _state(row) if row is None or row["claimed_at"] is None else row["status"]
+    sentence = f"{shown(key)} is still {status} after {timeout_s:g} s."
+    hint = f"Wait again, or look: `evt show {shown(key)}`."
+    if row is not None and row["status"] == "paused":
+        hint = f"`evt resume {shown(key)}` lets it go on."
+    return Failure(TIMED_OUT, "timed_out", sentence, hint)
+
+
+def _state(row: Row | None) -> str:
+    """The status of one that has not ended, and for how long or until when."""
+    if row is None:
+        return "unknown"
+    if row["status"] in ("waiting_retry", "waiting_quota"):
+        return f"{row['status']} ({again_at(row, now())})"
+    running = row["status"] == "running" and row["claimed_at"] is not None
+    return f"running for {span(now() - row['claimed_at'])}" if running else str(row["status"])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from adapters.process_tree.mark import bears, mark_of
-from adapters.process_tree.rows import Row, is_ours, linux_row, living, row_of
+from adapters.process_tree.mark import bears, limits_of, mark_of
+from adapters.process_tree.rows import BRIEFLY, THOROUGHLY, Row, is_ours, linux_row, living, row_of
 from handlers.agent_call import SESSION_VARIABLE
 from schemas.process import ProcessIdentity
 
@@ -39,7 +39,7 @@ class Kin:
 
         All are found before the first is signalled: a child whose parent has gone is harder to find.
         """
-        members = self._members()
+        members = self._members(BRIEFLY) or self._members(THOROUGHLY)  # that nobody is left must be sure
         for row in members.values():
             if by_force or (row.pid, row.started) not in self._asked:
                 _signal(row, by_force)
@@ -49,9 +49,9 @@ class Kin:
             self._chase()
         return members
 
-    def _members(self) -> dict[int, Row]:
+    def _members(self, looks: int) -> dict[int, Row]:
         """All that lives of it now."""
-        rows = living()
+        rows = living(looks)
         found = {pid for pid, started in self._known.items() if _is(rows.get(pid), started)}
         if self._session_id is not None:
             since = 0 if self._root is None else self._root.started
@@ -84,8 +84,9 @@ class Kin:
         """
         if sys.platform == "win32":
             return
+        led = self._leaders.keys() - {os.getpgrp()}
         for row in members.values():
-            now = row_of(row.pid) if row.group in self._leaders else None
+            now = row_of(row.pid) if row.group in led else None
             if now is not None and now.started == row.started and now.group == row.group:
                 try:
                     os.killpg(row.group, signal.SIGKILL)
@@ -99,7 +100,7 @@ class Kin:
         mark = mark_of(self._session_id)
         own = os.getpid()
         for pid in sorted(psutil.pids(), reverse=True):
-            if pid != own and (row := linux_row(pid)) is not None and bears(pid, mark):
+            if pid != own and (row := linux_row(pid)) is not None and bears(limits_of(pid), mark):
                 _signal(row, by_force=True)
 
 
@@ -117,8 +118,8 @@ def _of_session(session_id: str, rows: Mapping[int, Row], since: int) -> set[int
         ours.add(pid)
         pid = rows[pid].parent if pid in rows else 0
     mark = mark_of(session_id)
-    candidates = (row.pid for row in rows.values() if row.started >= since and row.pid not in ours)
-    return {pid for pid in candidates if bears(pid, mark) or _says(pid, session_id)}
+    candidates = [row for row in rows.values() if row.started >= since and row.pid not in ours]
+    return {row.pid for row in candidates if bears(row.limits, mark) or _says(row.pid, session_id)}
 
 
 def _says(pid: int, session_id: str) -> bool:

@@ -15,6 +15,9 @@ from typing import Final
 if sys.platform == "linux":
     import resource
 
+Limits = tuple[int, int]
+"""The soft and the hard one, in microseconds."""
+
 # A mark is 2^61 and 60 bits of a hash, and half of it a service inside an agent sets:
 # there the hard limit is the outer agent's mark, which stays, and the soft one is free.
 _LEAST: Final = 1 << 61
@@ -27,8 +30,8 @@ def mark_of(session_id: str) -> int:
     return _LEAST | int.from_bytes(digest[:8], "big") >> 4
 
 
-def limits_for(session_id: str) -> tuple[int, int] | None:
-    """The soft and the hard limit that mark a child of ours; None where none can be set."""
+def limits_for(session_id: str) -> Limits | None:
+    """The limits that mark a child of ours; None where none can be set."""
     if sys.platform == "linux":
         mark = mark_of(session_id)
         hard = resource.getrlimit(resource.RLIMIT_RTTIME)[1]
@@ -39,8 +42,8 @@ def limits_for(session_id: str) -> tuple[int, int] | None:
     return None
 
 
-def limits_of(pid: int) -> tuple[int, int] | None:
-    """The two limits of a process, dead ones too while they are not reaped; None: unlimited or unseen."""
+def limits_of(pid: int) -> Limits | None:
+    """The limits of a process, of a dead one too until it is reaped; None: unlimited, or not to be seen."""
     try:
         text = Path(f"/proc/{pid}/limits").read_bytes()
     except OSError:
@@ -49,23 +52,18 @@ def limits_of(pid: int) -> tuple[int, int] | None:
     if place < 0:
         return None
     soft, hard = text[place + len(_LINE) :].split(None, 2)[:2]
-    if not soft.isdigit():
-        return None
-    return int(soft), int(hard) if hard.isdigit() else -1
+    return (int(soft), int(hard)) if soft.isdigit() and hard.isdigit() else None
 
 
-def bears(pid: int, mark: int) -> bool:
-    """Whether the process descends from an agent that was given this mark."""
-    limits = limits_of(pid)
+def bears(limits: Limits | None, mark: int) -> bool:
+    """Whether a process with these limits descends from an agent that was given this mark."""
     return limits is not None and (limits[1] == mark or limits[0] == mark >> 1)
 
 
-def marked_by_us(pid: int, own: tuple[int, int] | None) -> bool:
-    """Whether the process bears a mark that this process, whose limits are `own`, does not bear."""
-    limits = limits_of(pid)
+def bears_any(limits: Limits | None, own: Limits | None) -> bool:
+    """Whether it descends from an agent of this process, whose limits are `own`, whichever that was."""
     if limits is None or limits == own:
         return False
     soft, hard = limits
-    if own is not None and hard == own[1]:
-        return _LEAST <= 2 * soft < 2 * _LEAST
-    return _LEAST <= hard < 2 * _LEAST
+    inside = own is not None and hard == own[1]
+    return _LEAST <= (2 * soft if inside else hard) < 2 * _LEAST

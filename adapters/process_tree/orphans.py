@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable
 
-from adapters.process_tree.mark import limits_of, marked_by_us
+from adapters.process_tree.mark import bears_any, limits_of
 from adapters.process_tree.rows import Row, dead_children, linux_row
 from adapters.process_tree.start import subreaper
 
@@ -30,7 +30,7 @@ def dead_orphans() -> list[Row]:
     own = limits_of(os.getpid())
     session = os.getsid(0)
     return [
-        row for row in dead_children() if row.session not in (session, row.pid) or marked_by_us(row.pid, own)
+        row for row in dead_children() if row.session not in (session, row.pid) or bears_any(row.limits, own)
     ]
 
 

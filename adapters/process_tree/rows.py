@@ -7,27 +7,35 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from adapters.process_tree.mark import Limits, limits_of
 from schemas.process import ProcessIdentity
 
-_LOOKS: Final = 20
+BRIEFLY: Final = 5
+THOROUGHLY: Final = 200
+"""So often the list of processes is read anew, at most, while it goes on changing."""
+
 _CLOCK_DRIFT_S: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One process as the system's table shows it; `group` and `session` are 0 on Windows."""
+    """One process as the system's table shows it; `group` and `session` are 0 on Windows.
+
+    `limits` is what its mark is read from, where the whole table was asked for.
+    """
 
     pid: int
     parent: int
     group: int
     session: int
     started: int
+    limits: Limits | None = field(default=None, compare=False)
 
 
 def boot_id() -> str:
@@ -111,21 +119,26 @@ def row_of(pid: int) -> Row | None:
     return linux_row(pid) if sys.platform == "linux" else _psutil_row(pid)
 
 
-def living() -> dict[int, Row]:
+def _marked(row: Row | None) -> Row | None:
+    return row if row is None or sys.platform != "linux" else replace(row, limits=limits_of(row.pid))
+
+
+def living(looks: int = BRIEFLY) -> dict[int, Row]:
     """All that lives now, and what began while we looked.
 
     A process that forks and ends again and again is met in no single look: between the
-    list and the reading it has another pid. So the list is read anew until it is the same.
+    list and the reading it has another pid. So the list is read anew until it is the same,
+    and each one's mark is read with its row: later it might be gone.
     """
     rows: dict[int, Row] = {}
     seen: set[int] = set()
-    for _ in range(_LOOKS):
+    for _ in range(looks):
         new = set(psutil.pids()) - seen
         if not new:
             break
         seen |= new
         # The newest first: they are the likeliest to be gone again.
-        found = (row_of(pid) for pid in sorted(new, reverse=True))
+        found = (_marked(row_of(pid)) for pid in sorted(new, reverse=True))
         rows.update({row.pid: row for row in found if row is not None})
     return rows
 
@@ -136,4 +149,4 @@ def dead_children() -> Iterator[Row]:
     for pid in psutil.pids():
         row = linux_row(pid, dead_too=True)
         if row is not None and row.parent == own and linux_row(pid) is None:
-            yield row
+            yield replace(row, limits=limits_of(pid))

@@ -1,0 +1,1 @@
+"""Measurements: how fast it is, always beside something that anybody can run. See docs/performance.md."""

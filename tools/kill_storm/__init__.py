@@ -1,0 +1,1 @@
+"""A storm of kills over the real service: whatever dies when, each task ends once and nothing lives on."""
