@@ -1,6 +1,7 @@
 """The `Log` protocol: what every backend and every wrapper promises."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from eventstore.event import Event, Place, Recorded
@@ -24,6 +25,19 @@ class LogUnreadable(Exception):
     """The file is not a log that this program can read; the text says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one of several callers wants to append."""
+
+    stream: str
+    events: Sequence[Event]
+    expected: int
+
+
+Outcome = tuple[Place, ...] | Exception
+"""The places of an append, or why it was refused."""
+
+
 class Log(Protocol):
     """One global order, gapless from 1, append only.
 
@@ -37,6 +51,14 @@ class Log(Protocol):
         """Append and return the places once the events are durable.
 
         Raises WrongExpectedVersion, Unrecordable, OSError (the disk refused).
+        """
+        ...
+
+    def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+        """Append for several callers in one transaction, in order; each is decided by itself.
+
+        What one of them is refused for (WrongExpectedVersion, Unrecordable) is its outcome and
+        touches no other. Raises OSError when the disk refused: then nothing was appended.
         """
         ...
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from eventstore.event import ANY, Event, Place, Recorded, Upcasts
 from eventstore.line import render
-from eventstore.log import WrongExpectedVersion
+from eventstore.log import Append, Outcome, WrongExpectedVersion
 from eventstore.repeats import places_of_repeat, window
 
 
@@ -57,6 +57,16 @@ class MemoryLog:
         self._events.extend(added)
         self._streams.setdefault(stream, []).extend(added)
         return tuple(Place(event.global_position, event.position) for event in added)
+
+    def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+        """See Log.append_group."""
+        outcomes: list[Outcome] = []
+        for wish in wishes:
+            try:
+                outcomes.append(self.append(wish.stream, wish.events, wish.expected))
+            except (WrongExpectedVersion, ValueError) as refusal:
+                outcomes.append(refusal)
+        return outcomes
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""

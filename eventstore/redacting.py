@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from eventstore.event import ANY, Event, Place, Recorded
 from eventstore.ids import following_id
 from eventstore.line import DEEPEST
-from eventstore.log import Log, Unrecordable, WrongExpectedVersion
+from eventstore.log import Append, Log, Outcome, Unrecordable, WrongExpectedVersion
 
 
 class Redact(Protocol):
@@ -28,6 +28,14 @@ Its id is replaced by one that follows from the event's, so that a repeat stays 
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Clean:
+    """A wish without its secrets, and the notes that are appended behind it."""
+
+    wish: Append
+    notes: Sequence[Event]
+
+
 class Redacting:
     """Wraps any Log. Only string values of `data` are touched: no key, no envelope.
 
@@ -41,23 +49,47 @@ class Redacting:
 
     def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
         """See Log.append."""
+        (outcome,) = self.append_group([Append(stream, events, expected)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+        """See Log.append_group."""
+        outcomes: list[Outcome | None] = [None] * len(wishes)
+        clean: dict[int, _Clean] = {}
+        for index, wish in enumerate(wishes):
+            try:
+                clean[index] = self._without_secrets(wish)
+            except Unrecordable as refusal:
+                outcomes[index] = refusal
+        found = self._log.append_group(
+            [replace(one.wish, events=[*one.wish.events, *one.notes]) for one in clean.values()]
+        )
+        for (index, one), outcome in zip(clean.items(), found, strict=True):
+            outcomes[index] = self._told(one, outcome)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _told(self, one: _Clean, outcome: Outcome) -> Outcome:
+        """The outcome for the caller, who knows of no notes."""
+        wish = one.wish
+        missed = isinstance(outcome, WrongExpectedVersion) and outcome.actual >= wish.expected
+        if missed and one.notes and wish.expected != ANY:
+            # Other patterns at the first time made other notes: the caller's own events tell a repeat.
+            (outcome,) = self._log.append_group([wish])
+        return outcome if isinstance(outcome, Exception) else outcome[: len(wish.events)]
+
+    def _without_secrets(self, wish: Append) -> _Clean:
         clean: list[Event] = []
         notes: list[Event] = []
-        for event in events:
+        for event in wish.events:
             found: Counter[str] = Counter()
             data = self._clean(dict(event.data), None, found, 0)
             clean.append(replace(event, data=data) if found else event)
             if found:
                 note = self._note(clean[-1], dict(sorted(found.items())))
                 notes.append(replace(note, id=following_id(event.id, "redacted")))
-        try:
-            places = self._log.append(stream, [*clean, *notes], expected)
-        except WrongExpectedVersion as refusal:
-            # Other patterns at the first time made other notes: the caller's own events tell a repeat.
-            if expected == ANY or not notes or refusal.actual < expected:
-                raise
-            places = self._log.append(stream, clean, expected)
-        return places[: len(events)]
+        return _Clean(replace(wish, events=clean), notes)
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""

@@ -16,7 +16,7 @@ from eventstore.bell import Bell
 from eventstore.event import ANY, Event, Place, Recorded, Upcasts
 from eventstore.file_lock import FileLock
 from eventstore.line import Draft, render
-from eventstore.log import WrongExpectedVersion
+from eventstore.log import Append, Outcome, Unrecordable, WrongExpectedVersion
 from eventstore.repeats import REMEMBERED, places_of_repeat, window
 from eventstore.sqlite_heads import Head, Heads
 from eventstore.sqlite_schema import AT_POSITIONS, CHAIN, COLUMNS, INSERT
@@ -25,6 +25,32 @@ PAGE_ROWS: Final = 1000
 PAGE_BYTES: Final = 4 * 2**20
 SCAN_ROWS: Final = 20_000
 """So many rows one look passes over while it seeks a type: the lock is not held for longer."""
+
+
+_Todo = tuple[int, Append, list[Draft]]
+"""The number of a wish in its group, the wish, and its lines but for their places."""
+
+
+def _places(last: int, head: Head, count: int) -> tuple[Place, ...]:
+    return tuple(Place(last + number, head.position + number) for number in range(1, count + 1))
+
+
+def _rows(
+    wish: Append, head: Head, places: Sequence[Place], drafts: Sequence[Draft]
+) -> list[tuple[Any, ...]]:
+    prevs = [head.global_position, *(place.global_position for place in places[:-1])]
+    return [
+        (
+            place.global_position,
+            wish.stream,
+            place.position,
+            prev,
+            event.type,
+            event.time,
+            draft.splice(place.global_position, place.position),
+        )
+        for place, prev, event, draft in zip(places, prevs, wish.events, drafts, strict=True)
+    ]
 
 
 class SqliteLog:
@@ -55,13 +81,46 @@ class SqliteLog:
         return cls(path, upcasts=upcasts)
 
     def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
-        """See Log.append. The lines are rendered before any lock is taken."""
+        """See Log.append."""
+        (outcome,) = self.append_group([Append(stream, events, expected)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+        """See Log.append_group. The lines are rendered before any lock is taken."""
         self._check_process()
         if self.read_only:
             raise OSError(errno.EROFS, "the log was opened for reading only", str(self.path))
-        drafts = [render(stream, event) for event in events]
-        if not events:
-            return ()
+        outcomes: dict[int, Outcome] = {}
+        todo: list[_Todo] = []
+        for number, wish in enumerate(wishes):
+            try:
+                drafts = [render(wish.stream, event) for event in wish.events]
+            except Unrecordable as refusal:
+                outcomes[number] = refusal
+                continue
+            if drafts:
+                todo.append((number, wish, drafts))
+            else:
+                outcomes[number] = ()
+        if todo:
+            outcomes |= self._commit_or_part(todo)
+        return [outcomes[number] for number in range(len(wishes))]
+
+    def _commit_or_part(self, todo: Sequence[_Todo]) -> dict[int, Outcome]:
+        """One transaction; where one of them is larger than SQLite can hold, each has its own."""
+        try:
+            return self._commit_under_lock(todo)
+        except Unrecordable as refusal:
+            if len(todo) == 1:
+                return {todo[0][0]: refusal}
+            found: dict[int, Outcome] = {}
+            for one in todo:
+                found |= self._commit_or_part([one])
+            return found
+
+    def _commit_under_lock(self, todo: Sequence[_Todo]) -> dict[int, Outcome]:
         # The gate is fair where SQLite's own waiting is not; safe is SQLite's lock.
         with self._writing, self._gate, self._using:
             if self._failed:
@@ -69,7 +128,7 @@ class SqliteLog:
                 raise OSError(errno.EIO, text, str(self.path))
             try:
                 with sqlite_file.translated(self.path):
-                    places, added = self._commit(stream, events, drafts, expected)
+                    found, added = self._commit(todo)
             except OSError as refusal:
                 # What a failed sync left on the disk is unknown, and asking again would not tell.
                 self._failed |= refusal.errno == errno.EIO
@@ -78,7 +137,7 @@ class SqliteLog:
             # The events are durable: a bell that cannot ring must not deny that. Followers also look.
             with suppress(OSError):
                 self._bell.ring()
-        return places
+        return found
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""
@@ -123,47 +182,48 @@ class SqliteLog:
             self._connection.close()
             self._bell.close()
 
-    def _commit(
-        self, stream: str, events: Sequence[Event], drafts: Sequence[Draft], expected: int
-    ) -> tuple[tuple[Place, ...], bool]:
-        """The places, and whether anything was added (not so for a repeat)."""
+    def _commit(self, todo: Sequence[_Todo]) -> tuple[dict[int, Outcome], bool]:
+        """What becomes of each, and whether anything was added (not so for repeats and refusals)."""
+        found: dict[int, Outcome] = {}
+        rows: list[tuple[Any, ...]] = []
+        added = False
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             last = self._heads.catch_up()
-            head = self._heads.of(stream)
-            if expected != head.position:
-                known = self._repeat(stream, head, [event.id for event in events], expected)
-                if known is not None or expected != ANY:
-                    self._connection.execute("ROLLBACK")
-                    if known is None:
-                        raise WrongExpectedVersion(stream, expected, head.position)
-                    return known, False
-            places = tuple(Place(last + count, head.position + count) for count in range(1, len(events) + 1))
-            prevs = [head.global_position, *(place.global_position for place in places[:-1])]
-            self._connection.executemany(
-                INSERT,
-                [
-                    (
-                        place.global_position,
-                        stream,
-                        place.position,
-                        prev,
-                        event.type,
-                        event.time,
-                        draft.splice(place.global_position, place.position),
-                    )
-                    for place, prev, event, draft in zip(places, prevs, events, drafts, strict=True)
-                ],
-            )
-            end = Head(places[-1].position, places[-1].global_position)
-            self._heads.move(stream, end, [event.id for event in events])
-            self._connection.execute("COMMIT")
-        except WrongExpectedVersion:
-            raise
+            for number, wish, drafts in todo:
+                head = self._heads.of(wish.stream)
+                if wish.expected != head.position:
+                    self._insert(rows)  # a repeat may be one of this very group
+                    known = self._unexpected(wish, head)
+                    if known is not None:
+                        found[number] = known
+                        continue
+                places = _places(last, head, len(drafts))
+                rows += _rows(wish, head, places, drafts)
+                last, added, found[number] = places[-1].global_position, True, places
+                end = Head(places[-1].position, last)
+                self._heads.move(wish.stream, end, [event.id for event in wish.events])
+            self._insert(rows)
+            self._connection.execute("COMMIT" if added else "ROLLBACK")
         except BaseException:
             self._undo()
             raise
-        return places, True
+        return found, added
+
+    def _insert(self, rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            self._connection.executemany(INSERT, rows)
+            rows.clear()
+
+    def _unexpected(self, wish: Append, head: Head) -> Outcome | None:
+        """The places of a repeat, the refusal, or None: it may be appended all the same."""
+        try:
+            known = self._repeat(wish.stream, head, [event.id for event in wish.events], wish.expected)
+        except ValueError as nonsense:
+            return nonsense
+        if known is not None or wish.expected == ANY:
+            return known
+        return WrongExpectedVersion(wish.stream, wish.expected, head.position)
 
     def _undo(self) -> None:
         """Nothing of a failed transaction stays, neither in the file nor in memory."""

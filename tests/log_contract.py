@@ -9,7 +9,7 @@ import pytest
 
 from eventstore.event import ANY, NO_STREAM, Event, Place, Recorded
 from eventstore.line import KEYS
-from eventstore.log import Log, Unrecordable, WrongExpectedVersion
+from eventstore.log import Append, Log, Unrecordable, WrongExpectedVersion
 
 START = 1_800_000_000_000_000
 SPACE = UUID("00000000-0000-5000-8000-000000000000")
@@ -234,3 +234,51 @@ class LogContract:
     def test_events_are_recorded_ones(self, log: Log) -> None:
         log.append("a-1", facts(0), NO_STREAM)
         assert all(isinstance(event, Recorded) for event in [*log.all(), *log.stream("a-1")])
+
+    # groups
+
+    def test_appends_of_a_group_are_decided_one_by_one_in_order(self, log: Log) -> None:
+        outcomes = log.append_group(
+            [
+                Append("a-1", facts(0, 1), NO_STREAM),
+                Append("b-1", facts(2), NO_STREAM),
+                Append("a-1", facts(3), 1),
+                Append("a-1", facts(4), ANY),
+            ]
+        )
+        assert outcomes == [
+            (Place(1, 0), Place(2, 1)),
+            (Place(3, 0),),
+            (Place(4, 2),),
+            (Place(5, 3),),
+        ]
+        assert numbers(log.all()) == [0, 1, 2, 3, 4]
+        assert numbers(log.stream("a-1")) == [0, 1, 3, 4]
+
+    def test_a_refusal_in_a_group_touches_no_other(self, log: Log) -> None:
+        first, late, broken, none, second = log.append_group(
+            [
+                Append("a-1", facts(0), NO_STREAM),
+                Append("a-1", facts(1), NO_STREAM),
+                Append("b-1", [fact(2, data={"n": float("nan")})], NO_STREAM),
+                Append("c-1", [], ANY),
+                Append("a-1", facts(3), 0),
+            ]
+        )
+        assert (first, none, second) == ((Place(1, 0),), (), (Place(2, 1),))
+        assert isinstance(late, WrongExpectedVersion)
+        assert (late.expected, late.actual) == (NO_STREAM, 0)
+        assert isinstance(broken, Unrecordable)
+        assert numbers(log.all()) == [0, 3]
+
+    def test_a_repeat_is_known_within_a_group_and_after_it(self, log: Log) -> None:
+        wish = Append("a-1", facts(0, 1), NO_STREAM)
+        again = Append("a-1", facts(1), ANY)
+        places = (Place(1, 0), Place(2, 1))
+        assert log.append_group([wish, wish, again]) == [places, places, places[1:]]
+        assert log.append_group([again, wish]) == [places[1:], places]
+        assert log.head() == 2
+
+    def test_a_group_without_a_wish_is_nothing(self, log: Log) -> None:
+        assert log.append_group([]) == []
+        assert log.head() == 0

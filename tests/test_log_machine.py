@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from eventstore import sqlite_heads
 from eventstore.event import ANY, NO_STREAM, Event
-from eventstore.log import Log, Unrecordable, WrongExpectedVersion
+from eventstore.log import Append, Log, Outcome, Unrecordable, WrongExpectedVersion
 from eventstore.memory_log import MemoryLog
 from eventstore.mirror import Mirror
 from eventstore.sqlite_log import SqliteLog
@@ -21,6 +21,13 @@ from tests.log_contract import START, fact
 streams = st.sampled_from(["a-1", "a-2", "b-1"])
 TYPES = ["one_done", "two_done", "three_done"]
 SOME_TYPES = st.none() | st.frozensets(st.sampled_from(TYPES))
+
+
+def as_said(outcome: Outcome) -> object:
+    """An outcome that can be compared."""
+    if isinstance(outcome, WrongExpectedVersion):
+        return "wrong", outcome.expected, outcome.actual
+    return str(outcome) if isinstance(outcome, Exception) else outcome
 
 
 class Beside(RuleBasedStateMachine):
@@ -93,6 +100,23 @@ class Beside(RuleBasedStateMachine):
         shortened = events[data.draw(st.integers(0, len(events))) :]
         events = data.draw(st.sampled_from([events, events, shortened]))
         self.both(turn, lambda log: log.append(stream, events, expected))
+
+    @precondition(lambda self: self.batches)
+    @rule(turn=st.integers(0, 1), data=st.data(), size=st.integers(1, 6))
+    def append_a_group(self, turn: int, data: st.DataObject, size: int) -> None:
+        """New events, repeats and refusals side by side, as several callers bring them at once."""
+        wishes = []
+        for _ in range(size):
+            if data.draw(st.booleans()):
+                wishes.append(Append(*data.draw(st.sampled_from(self.batches))))
+                continue
+            stream = data.draw(streams)
+            head = len(list(self.model.stream(stream))) - 1
+            expected = data.draw(st.sampled_from([ANY, head, head + 1]))
+            bad = [fact(-1, data={"n": float("inf")})] if data.draw(st.integers(0, 9)) == 0 else []
+            events = [*self.events(data.draw(st.integers(0, 3)), TYPES[1], 0), *bad]
+            wishes.append(Append(stream, events, expected))
+        self.both(turn, lambda log: [as_said(outcome) for outcome in log.append_group(wishes)])
 
     @rule(turn=st.integers(0, 1), stream=streams, count=st.integers(60, 70))
     def append_many(self, turn: int, stream: str, count: int) -> None:
