@@ -12,8 +12,9 @@ from typing import Final, TypeVar
 
 import trio
 
+from adapters.log_writer import LogWriter
 from eventstore.event import Event, Place, Recorded
-from eventstore.log import Log, LogUnreadable, WrongExpectedVersion
+from eventstore.log import Append, Log, LogUnreadable, Outcome, WrongExpectedVersion
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -29,6 +30,27 @@ CATCH_UP: Final = 2000
 
 KEPT_BYTES: Final = 4 * 1024 * 1024
 KEPT_STREAMS: Final = 20_000
+
+
+LONG: Final = 16 * 1024
+"""Characters; an append that holds more text is long."""
+
+
+def is_long(wish: Append) -> bool:
+    """Whether its payloads hold much text. Stops counting where that is clear."""
+    left = LONG
+    todo: list[object] = [event.data for event in wish.events]
+    while todo and left > 0:
+        value = todo.pop()
+        if isinstance(value, str):
+            left -= len(value)
+        elif isinstance(value, dict):
+            todo.extend(value.values())
+            left -= len(value)
+        elif isinstance(value, list | tuple):
+            todo.extend(value)
+            left -= len(value)
+    return left <= 0
 
 
 class LogFailed(Exception):
@@ -51,7 +73,6 @@ class Look:
     """What a visit found past `after`; with `anew` memory begins there. The bell bore `stamp` before."""
 
     stamp: Stamp
-    at: float
     after: int
     anew: bool
     events: Sequence[Recorded]
@@ -129,49 +150,55 @@ class Tail:
 
 
 class ThreadedLog:
-    """Appends go one after another through one thread, reads through another.
+    """Appends go through one thread, all that waits in one transaction; reads through another.
 
-    `bell` is the file that grows after each append of any process; without it nothing is
-    answered from memory.
+    An append of much text has a thread of its own up to the transaction: to take the secrets out
+    of it can last, and nobody else should wait for that.
+
+    `bell` is the file that grows after each append of any process; without it nothing is answered
+    from memory.
     """
 
     def __init__(self, log: Log, bell: Path | None = None, kept_bytes: int = KEPT_BYTES) -> None:
         self._log = log
         self._bell = bell
-        self._one_writer = trio.CapacityLimiter(1)
+        self._writer = LogWriter(log, self._look)
         self._one_reader = trio.CapacityLimiter(1)
         self._tail = Tail(kept_bytes)
         self._stamp: Stamp | None = None
         self._trusted_until = 0.0
 
     async def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
-        look = self._looking()
-
-        def append_and_look() -> tuple[tuple[Place, ...], Look | None]:
-            places = self._log.append(stream, events, expected)
-            try:
-                return places, look()
-            except (OSError, LogUnreadable):
-                return places, None  # they stand there all the same; whoever reads next is told
-
-        # Not abandoned on cancel: what was begun commits, and the caller learns of it.
-        try:
-            places, seen = await trio.to_thread.run_sync(append_and_look, limiter=self._one_writer)
-        except OSError as refusal:
-            raise LogFailed(f"the log could not be written: {refusal}") from refusal
-        except WrongExpectedVersion:
+        at, wish = trio.current_time(), Append(stream, events, expected)
+        if is_long(wish):
+            # Not abandoned on cancel: what was begun commits, and the caller learns of it.
+            outcome, seen = await trio.to_thread.run_sync(self._append_alone, wish)
+        else:
+            outcome, seen = await self._writer.append(wish)
+        if isinstance(outcome, OSError):
+            raise LogFailed(f"the log could not be written: {outcome}") from outcome
+        if isinstance(outcome, WrongExpectedVersion):
             self._stamp = None  # somebody was faster, whether the bell has told so or not
-            raise
-        self._learn(seen)
-        return places
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._learn(seen, at)
+        return outcome
+
+    def _append_alone(self, wish: Append) -> tuple[Outcome, Look | None]:
+        try:
+            (outcome,) = self._log.append_group([wish])
+        except Exception as failure:  # noqa: BLE001 - raised by the caller
+            outcome = failure
+        return outcome, self._look()
 
     async def read_stream(self, name: str, after: int) -> list[Recorded]:
         known = self._tail.of(name, after) if self._is_current() else None
         if known is not None:
             await trio.lowlevel.checkpoint()
             return known
+        at = trio.current_time()
         events, seen = await self._visit(lambda: list(self._log.stream(name, after)))
-        if self._learn(seen):
+        if self._learn(seen, at):
             self._tail.ended(name, events[-1].position if events else after)
         return events
 
@@ -180,8 +207,9 @@ class ThreadedLog:
         if known is not None:
             await trio.lowlevel.checkpoint()
             return known
+        at = trio.current_time()
         events, seen = await self._visit(lambda: list(islice(self._log.all(after), limit)))
-        self._learn(seen)
+        self._learn(seen, at)
         return events
 
     def _is_current(self) -> bool:
@@ -193,35 +221,32 @@ class ThreadedLog:
         )
 
     async def _visit(self, read: Callable[[], T]) -> tuple[T, Look | None]:
-        look = self._looking()
-
         def look_and_read() -> tuple[T, Look | None]:
-            # In this order: what is read holds at least what was seen.
-            seen = look()
+            # In this order: what is read holds at least what was seen. A log that cannot be
+            # read is told of by what is read.
+            seen = self._look()
             return read(), seen
 
         return await trio.to_thread.run_sync(look_and_read, limiter=self._one_reader)
 
-    def _looking(self) -> Callable[[], Look | None]:
-        """What is to be done in the thread to bring memory up."""
+    def _look(self) -> Look | None:
+        """What brings memory up; called in a thread. None where that cannot be seen now."""
+        # The stamp first: what is appended after it is not missed, only looked for once more.
+        stamp = stamp_of(self._bell)
+        if stamp is None:
+            return None
         after = self._tail.head
-        at = trio.current_time()
-
-        def look() -> Look | None:
-            # The stamp first: what is appended after it is not missed, only looked for once more.
-            stamp = stamp_of(self._bell)
-            if stamp is None:
-                return None
+        try:
             if after is not None:
                 events = list(islice(self._log.all(after), CATCH_UP + 1))
                 if len(events) <= CATCH_UP:
-                    return Look(stamp, at, after, anew=False, events=events)
-            return Look(stamp, at, self._log.head(), anew=True, events=())
+                    return Look(stamp, after, anew=False, events=events)
+            return Look(stamp, self._log.head(), anew=True, events=())
+        except (OSError, LogUnreadable):
+            return None
 
-        return look
-
-    def _learn(self, seen: Look | None) -> bool:
-        """Take in what was seen; False when memory knows more by now."""
+    def _learn(self, seen: Look | None, at: float) -> bool:
+        """Take in what was seen at `at` or later; False when memory knows more by now."""
         if seen is None:
             return False
         tail = self._tail
@@ -232,7 +257,7 @@ class ThreadedLog:
                 return False
             tail.begin(seen.after)
         tail.take(seen.events)
-        self._stamp, self._trusted_until = seen.stamp, seen.at + TRUST_S
+        self._stamp, self._trusted_until = seen.stamp, at + TRUST_S
         return True
 
 

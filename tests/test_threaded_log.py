@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from adapters.threaded_log import KEPT_BYTES, LOOK_S, TRUST_S, HeadDoorbell, LogFailed, ThreadedLog
 from eventstore.event import ANY, NO_STREAM, Event, Place, Recorded
-from eventstore.log import WrongExpectedVersion
+from eventstore.log import Append, Outcome, WrongExpectedVersion
 from eventstore.sqlite_log import SqliteLog
 from tests.log_contract import fact
 
@@ -27,6 +27,9 @@ class Counted:
 
     def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
         return self.log.append(stream, events, expected)
+
+    def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+        return self.log.append_group(wishes)
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         self.asked += 1
