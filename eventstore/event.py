@@ -100,13 +100,19 @@ class Recorded:
     @property
     def data(self) -> Mapping[str, Any]:
         """The payload in its newest shape: old shapes are upcast at read."""
-        if self._data is None:
-            data: Mapping[str, Any] = self.envelope["data"]
-            schema: int = self.envelope["schema"]
-            while self._upcasts and (step := self._upcasts.get((self.type, schema))):
-                data, schema = step(data), schema + 1
+        data = self._data
+        if data is None:
+            # Read for most events of a replay: no call that can be spared.
+            envelope = self._envelope
+            if envelope is None:
+                self._envelope = envelope = orjson.loads(self.line)
+            data = envelope["data"]
+            if self._upcasts:
+                schema: int = envelope["schema"]
+                while step := self._upcasts.get((self.type, schema)):
+                    data, schema = step(data), schema + 1
             self._data = data
-        return self._data
+        return data
 
     @property
     def id(self) -> str:

@@ -1,11 +1,12 @@
 """Stored views against a fresh fold of the log: where they differ, and which event came first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventstore.event import Recorded
 from eventstore.log import Log
-from projections.fold import Fold
+from projections.fold import Fold, fold_events
 from projections.projection import Projection, Row, Written
 from projections.view_rows import ViewRows, ViewsDamaged
 
@@ -46,9 +47,9 @@ class Comparison:
 def differences(path: Path, log: Log, projections: Iterable[Projection]) -> Comparison:
     """Fold the log up to each view's stored checkpoint and compare every row and its position."""
     projections = tuple(projections)
-    stored: dict[str, dict[str, Written]] = {}
     compared: dict[str, int] = {}
     not_compared: dict[str, str] = {}
+    found: list[Difference] = []
     with ViewRows.open(path, log, projections) as views:
         for projection in projections:
             at = views.stored_at(projection.name)
@@ -56,41 +57,47 @@ def differences(path: Path, log: Log, projections: Iterable[Projection]) -> Comp
                 not_compared[projection.name] = (
                     views.problem or "nothing of this version is stored for this log"
                 )
-                continue
-            try:
-                stored[projection.name] = views.stored(projection.name)
+            else:
                 compared[projection.name] = at
+        folds = [Fold(projection) for projection in projections if projection.name in compared]
+        events = _fold(log, folds, compared)
+        for fold in folds:
+            name = fold.projection.name
+            try:
+                found += _differing(fold, views.passing(name))
             except ViewsDamaged as damage:
-                not_compared[projection.name] = str(damage)
-    folds = [Fold(projection) for projection in projections if projection.name in compared]
-    events = _fold(log, folds, compared)
-    found = [difference for fold in folds for difference in _differing(fold, stored[fold.projection.name])]
+                not_compared[name] = str(damage)
+                del compared[name]
     found.sort(key=lambda difference: (difference.global_position, difference.view, difference.key))
     return Comparison(tuple(found), compared, not_compared, events)
 
 
-def _fold(log: Log, folds: list[Fold], compared: dict[str, int]) -> int:
-    count = 0
-    for event in log.all(0, max(compared.values(), default=0)):
-        count += 1
-        for fold in folds:
-            projection = fold.projection
-            if event.global_position <= compared[projection.name] and (
-                projection.types is None or event.type in projection.types
-            ):
-                fold.apply(event)
+def _fold(log: Log, folds: Sequence[Fold], compared: Mapping[str, int]) -> int:
+    """Fold each view up to its own position; returns how many events were read."""
+    count = start = 0
+
+    def counted(events: Iterable[Recorded]) -> Iterator[Recorded]:
+        nonlocal count
+        for event in events:
+            count += 1
+            yield event
+
+    for end in sorted(set(compared.values())):
+        reaching = [fold for fold in folds if compared[fold.projection.name] >= end]
+        fold_events(reaching, counted(log.all(start, end)))
+        start = end
     return count
 
 
-def _differing(fold: Fold, stored: dict[str, Written]) -> Iterable[Difference]:
-    for key in sorted(stored.keys() | fold.held.keys()):
-        old, new = stored.get(key), fold.held.get(key)
-        last = new or old
-        if old != new and last is not None:
-            yield Difference(
-                fold.projection.name,
-                key,
-                None if old is None else old.row,
-                None if new is None else new.row,
-                last.global_position,
-            )
+def _differing(fold: Fold, stored: Iterable[tuple[str, Written]]) -> Iterator[Difference]:
+    """The stored rows pass by one at a time: they need not fit into memory beside the fresh ones."""
+    met: set[str] = set()
+    for key, old in stored:
+        met.add(key)
+        new = fold.get(key)
+        if new != old:
+            position = old.global_position if new is None else new.global_position
+            yield Difference(fold.projection.name, key, old.row, None if new is None else new.row, position)
+    for key, new in fold.changed(0):
+        if key not in met:
+            yield Difference(fold.projection.name, key, None, new.row, new.global_position)

@@ -15,7 +15,8 @@ EVERY: Final = "*"
 FAILED_BY_EXECUTOR: Final = frozenset({"network", "auth", "rate_limit"})
 TELLS_NOTHING: Final = frozenset({"worker_lost", "quota"})
 """Ends without an answer that are no failure of the executor either."""
-NOT_STARTED: Final = "agent_not_started"
+BROKEN: Final = frozenset({"agent_not_started", "cli_error", "no_result"})
+"""Reasons that tell of a program that cannot do its work (a wrong version, a banner), not of the task."""
 
 FRESH: Final[Row] = {
     "paused": False,
@@ -105,7 +106,7 @@ def _failed(row: Row, event: Recorded) -> dict[str, Any]:
     data = event.data
     if data["error_class"] in TELLS_NOTHING:
         return {}
-    if data["error_class"] not in FAILED_BY_EXECUTOR and data["reason"] != NOT_STARTED:
+    if data["error_class"] not in FAILED_BY_EXECUTOR and data["reason"] not in BROKEN:
         return _answered(row, event)
     failures = row["failures"] + 1
     return {

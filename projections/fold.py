@@ -1,6 +1,6 @@
 """The rows of one view as events change them; rows that are stored elsewhere are asked for by key."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from eventstore.event import Recorded
 from projections.projection import Projection, Row, Written
@@ -9,36 +9,108 @@ Stored = Callable[[str], Written | None]
 """Looks up a row that was folded before; None where there is none."""
 
 
+def nothing_stored(key: str) -> None:
+    """For a view of which no row is stored yet."""
+
+
 class Fold:
-    """Only touched rows are held. With `stored`, a deleted row is held as None."""
+    """Only touched rows are held. With `stored`, a deleted row is remembered as deleted."""
 
     def __init__(self, projection: Projection, stored: Stored | None = None) -> None:
         self.projection = projection
-        self.held: dict[str, Written | None] = {}
+        # Two dictionaries, not pairs: a pair for each event costs as much as a rule does.
+        self._rows: dict[str, Row | None] = {}
+        self._at: dict[str, int] = {}
         self._stored = stored
+        self._keys = projection.keys
+        self._apply = projection.apply
+
+    def __len__(self) -> int:
+        """How many rows are held, deleted ones with them."""
+        return len(self._rows)
 
     def apply(self, event: Recorded) -> None:
         """The caller has seen to it that the event is one of the projection's types."""
-        for key in self.projection.keys(event):
-            before = self.get(key)
-            row = self.projection.apply(key, None if before is None else before.row, event)
-            if row is not None:
-                self.held[key] = Written(row, event.global_position)
-            elif self._stored is not None:
-                self.held[key] = None
+        rows, apply = self._rows, self._apply
+        for key in self._keys(event):
+            row = rows.get(key)
+            if row is None and self._stored is not None and key not in rows:
+                found = self._stored(key)
+                row = None if found is None else found.row
+            row = apply(key, row, event)
+            if row is None and self._stored is None:
+                rows.pop(key, None)
+                self._at.pop(key, None)
             else:
-                self.held.pop(key, None)
+                rows[key] = row
+                self._at[key] = event.global_position
+
+    def load(self, rows: Mapping[str, Written]) -> None:
+        """Hold rows that were folded before, in this order."""
+        for key, (row, position) in rows.items():
+            self._rows[key] = row
+            self._at[key] = position
 
     def get(self, key: str) -> Written | None:
-        if key in self.held or self._stored is None:
-            return self.held.get(key)
-        return self._stored(key)
+        row = self._rows.get(key)
+        if row is not None:
+            return Written(row, self._at[key])
+        return None if key in self._rows or self._stored is None else self._stored(key)
 
     def over(self, stored: Mapping[str, Written]) -> dict[str, Written]:
         """All rows: the stored ones with the held ones laid over them, sorted by key."""
-        merged: dict[str, Written | None] = {**stored, **self.held}
-        return {key: found for key, found in sorted(merged.items()) if found is not None}
+        kept = {key: found for key, found in stored.items() if key not in self._rows}
+        return dict(sorted([*kept.items(), *self.changed(0)]))
 
     def rows(self) -> dict[str, Row]:
         """The held rows by key."""
-        return {key: found.row for key, found in self.held.items() if found is not None}
+        return {key: row for key, row in self._rows.items() if row is not None}
+
+    def changed(self, after: int) -> Iterator[tuple[str, Written]]:
+        """The held rows that an event past the global position `after` has written."""
+        for key, row in self._rows.items():
+            if row is not None and self._at[key] > after:
+                yield key, Written(row, self._at[key])
+
+    def deleted(self) -> list[str]:
+        """With `stored`: the rows that are gone since the last `forget_deleted`."""
+        return [key for key, row in self._rows.items() if row is None]
+
+    def forget_deleted(self) -> None:
+        """They are gone from where `stored` looks, too."""
+        for key in self.deleted():
+            del self._rows[key], self._at[key]
+
+
+class _Wanting(dict[str, tuple[Callable[[Recorded], None], ...]]):
+    """By event type, the folds that want it; worked out when a type comes for the first time."""
+
+    def __init__(self, folds: Iterable[Fold]) -> None:
+        super().__init__()
+        self._folds = tuple(folds)
+
+    def __missing__(self, event_type: str) -> tuple[Callable[[Recorded], None], ...]:
+        self[event_type] = found = tuple(
+            fold.apply
+            for fold in self._folds
+            if fold.projection.types is None or event_type in fold.projection.types
+        )
+        return found
+
+
+def fold_events(folds: Iterable[Fold], events: Iterable[Recorded]) -> None:
+    """Give each event, in the log's order, to the folds that want its type. No event is kept."""
+    wanting = _Wanting(folds)
+    for event in events:
+        for apply in wanting[event.type]:
+            apply(event)
+
+
+def types_of(projections: Iterable[Projection]) -> frozenset[str] | None:
+    """All types that one of them reads; None: every type."""
+    types: frozenset[str] = frozenset()
+    for projection in projections:
+        if projection.types is None:
+            return None
+        types |= projection.types
+    return types

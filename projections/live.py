@@ -1,6 +1,7 @@
 """Views in memory: for the service's to-do lists, for simulation, for a look back in time."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from eventstore.event import Recorded
 from projections.fold import Fold
@@ -15,6 +16,7 @@ class LiveViews:
         self._at = dict.fromkeys(self._folds, 0)
         self._readers: dict[str, list[Fold]] = {}
         self._plain: dict[str, dict[str, Row]] = {}
+        self._groups: dict[tuple[str, str], dict[Any, dict[str, Row]]] = {}
         self._touched = dict.fromkeys(self._folds, 0)
         self._position = 0
 
@@ -31,7 +33,7 @@ class LiveViews:
             for fold in self._interested(event.type):
                 if last > self._at[fold.projection.name]:
                     fold.apply(event)
-                    self._note(fold, event)
+                    self._keep_up(fold, event)
         self.reached(last)
 
     def reached(self, position: int) -> None:
@@ -44,21 +46,31 @@ class LiveViews:
         """Begin with rows folded before, which answer for `position`."""
         fold = Fold(self._folds[name].projection)
         in_order = sorted(rows.items(), key=lambda item: item[1].global_position)
-        fold.held.update(in_order)
+        fold.load(dict(in_order))
         self._folds[name] = fold
         self._at[name] = self._touched[name] = position
         self._readers.clear()
         self._plain.pop(name, None)
+        self._groups = {place: found for place, found in self._groups.items() if place[0] != name}
 
     def rows(self, name: str) -> dict[str, Row]:
         """The rows by key, in no promised order.
 
         The mapping is the caller's own; the rows are not to be changed.
         """
-        plain = self._plain.get(name)
-        if plain is None:
-            plain = self._plain[name] = self._folds[name].rows()
-        return plain.copy()
+        return self._plain_rows(name).copy()
+
+    def where(self, name: str, column: str, value: Any) -> dict[str, Row]:
+        """The rows whose column has this value, by key: found without going through the others.
+
+        The column must hold plain values (text, numbers, None) in every row.
+        """
+        groups = self._groups.get((name, column))
+        if groups is None:
+            groups = self._groups[name, column] = {}
+            for key, row in self._plain_rows(name).items():
+                groups.setdefault(row[column], {})[key] = row
+        return groups.get(value, {}).copy()
 
     def touched(self, name: str) -> int:
         """The global position up to which the view has moved: no row is newer."""
@@ -77,19 +89,31 @@ class LiveViews:
         """Rows with their positions, sorted by key."""
         return self._folds[name].over({})
 
-    def _note(self, fold: Fold, event: Recorded) -> None:
-        """Keep the plain rows up to the fold: copying them is much quicker than making them."""
+    def _plain_rows(self, name: str) -> dict[str, Row]:
+        plain = self._plain.get(name)
+        if plain is None:
+            plain = self._plain[name] = self._folds[name].rows()
+        return plain
+
+    def _keep_up(self, fold: Fold, event: Recorded) -> None:
+        """Bring what was made of the fold up to it: making it anew would take long."""
         name, keys = fold.projection.name, fold.projection.keys(event)
         if keys:
             self._touched[name] = event.global_position
         plain = self._plain.get(name)
-        if plain is not None:
-            for key in keys:
-                found = fold.get(key)
-                if found is None:
-                    plain.pop(key, None)
-                else:
-                    plain[key] = found.row
+        if plain is None:
+            return
+        for key in keys:
+            found = fold.get(key)
+            before = plain.pop(key, None) if found is None else plain.get(key)
+            if found is not None:
+                plain[key] = found.row
+            for (view, column), groups in self._groups.items():
+                if view == name:
+                    if before is not None:
+                        groups[before[column]].pop(key, None)
+                    if found is not None:
+                        groups.setdefault(found.row[column], {})[key] = found.row
 
     def _interested(self, event_type: str) -> list[Fold]:
         readers = self._readers.get(event_type)

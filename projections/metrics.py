@@ -10,6 +10,7 @@ from bisect import bisect_right
 from typing import Any, Final
 
 from eventstore.event import Recorded
+from eventstore.moment import utc_day
 from projections.projection import Projection, Row
 from schemas import names
 
@@ -46,14 +47,15 @@ def quantile(row: Row, q: float) -> int | None:
 
 
 def _keys(event: Recorded) -> tuple[str, ...]:
-    keys = ["all", f"day:{event.when[:10]}"]
+    day = f"day:{utc_day(event.time)}"
     if event.type == names.TASK_RECEIVED:
-        keys += [f"type:{event.data['spec']['task_type']}", f"agent:{event.data['spec']['agent']}"]
+        told = event.data["spec"]
     elif event.type in names.ENDS:
-        keys += [f"type:{event.data['task_type']}", f"agent:{event.data['agent']}"]
-        if event.type == names.TASK_FAILED:
-            keys.append(f"error:{event.data['error_class']}")
-    return tuple(keys)
+        told = event.data
+    else:
+        return "all", day
+    keys = "all", day, f"type:{told['task_type']}", f"agent:{told['agent']}"
+    return (*keys, f"error:{told['error_class']}") if event.type == names.TASK_FAILED else keys
 
 
 COUNTED_AS: Final = {
@@ -71,8 +73,9 @@ COUNTED_AS: Final = {
 
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
-    new = dict(row or {})
-    _add(new, COUNTED_AS[event.type], 1)
+    new = {} if row is None else row.copy()
+    counted = COUNTED_AS[event.type]
+    new[counted] = new.get(counted, 0) + 1
     if event.type in names.ENDS:
         _time(new, event.data)
     elif event.type == names.TURN_FINISHED:
@@ -93,9 +96,9 @@ def _time(new: Row, end: Any) -> None:
         return
     _add(new, "elapsed_ms_sum", elapsed)
     new["elapsed_ms_max"] = max(elapsed, new.get("elapsed_ms_max", 0))
-    durations = dict(new.get("durations", {}))
-    durations[bucket(elapsed)] = durations.get(bucket(elapsed), 0) + 1
-    new["durations"] = durations
+    length = bucket(elapsed)
+    durations = new.get("durations", {})
+    new["durations"] = {**durations, length: durations.get(length, 0) + 1}
 
 
 def _add(new: Row, name: str, amount: int) -> None:

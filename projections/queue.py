@@ -1,11 +1,13 @@
 """queue: tasks that wait for a worker or have one; the workers drain it."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from eventstore.event import Recorded
 from projections.projection import Projection, Row, by_task
 from projections.standing import standing_of, told
 from schemas import names
+from schemas.standing import MOVES
 
 RANKS: Final = {"high": 0, "medium": 1, "low": 2}
 
@@ -19,7 +21,7 @@ IDLE: Final[Row] = {
 }
 """What a row says of a task that nobody holds."""
 
-
+PLACED: Final = frozenset({names.TASK_QUEUED, names.RETRY_REQUESTED})
 HELD: Final = frozenset({names.TASK_PAUSED, names.TASK_RESUMED})
 
 
@@ -46,70 +48,60 @@ def _queued(key: str, row: Row | None, event: Recorded) -> Row:
     }
 
 
-def _changes(event: Recorded) -> dict[str, Any]:
-    """What an event changes, beside the status, in the row of a task that is queued or at work."""
+def _claimed(event: Recorded) -> dict[str, Any]:
     data = event.data
-    match event.type:
-        case names.TASK_RELEASED:
-            return {"waits_for": []}
-        case names.TASK_CLAIMED:
-            return {
-                **IDLE,
-                "attempt": data["attempt"],
-                "worker": data["worker"],
-                "claimed_at": event.time,
-                "lease_until": data["lease_until"],
-                "process": data["process"],
-                "cwd": data["cwd"],
-            }
-        case names.LEASE_EXTENDED:
-            return {"lease_until": data["lease_until"]}
-        case names.STEP_FINISHED if data["phase"] == "snapshot":
-            return {"snapshot": data["blob"]}
-        case names.TURN_STARTED:
-            return {"session_id": data["session_id"], "agent_process": None}
-        case names.AGENT_STARTED:
-            return {"agent_process": data["process"]}
-        case names.TASK_INTERRUPTED:
-            return {**IDLE, "not_before": None}
-        case names.RETRY_SCHEDULED | names.QUOTA_WAIT_STARTED:
-            return {**IDLE, "not_before": data["wake_at"]}
-        case names.CANCEL_REQUESTED:
-            return {"cancel_requested": True}
-        case _:
-            return {}
+    return {
+        **IDLE,
+        "attempt": data["attempt"],
+        "worker": data["worker"],
+        "claimed_at": event.time,
+        "lease_until": data["lease_until"],
+        "process": data["process"],
+        "cwd": data["cwd"],
+    }
+
+
+def _step_finished(event: Recorded) -> dict[str, Any]:
+    data = event.data
+    return {"snapshot": data["blob"]} if data["phase"] == "snapshot" else {}
+
+
+def _waits(event: Recorded) -> dict[str, Any]:
+    return {**IDLE, "not_before": event.data["wake_at"]}
+
+
+CHANGES: Final[Mapping[str, Callable[[Recorded], dict[str, Any]]]] = {
+    names.TASK_RELEASED: lambda event: {"waits_for": []},
+    names.TASK_CLAIMED: _claimed,
+    names.LEASE_EXTENDED: lambda event: {"lease_until": event.data["lease_until"]},
+    names.STEP_FINISHED: _step_finished,
+    names.TURN_STARTED: lambda event: {"session_id": event.data["session_id"], "agent_process": None},
+    names.AGENT_STARTED: lambda event: {"agent_process": event.data["process"]},
+    names.TASK_INTERRUPTED: lambda event: {**IDLE, "not_before": None},
+    names.RETRY_SCHEDULED: _waits,
+    names.QUOTA_WAIT_STARTED: _waits,
+    names.CANCEL_REQUESTED: lambda event: {"cancel_requested": True},
+    **dict.fromkeys(HELD, lambda event: {}),
+}
+"""What an event changes, beside the status, in the row of a task that is queued or at work."""
 
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
-    if event.type in (names.TASK_QUEUED, names.RETRY_REQUESTED):
+    event_type = event.type
+    if event_type in PLACED:
         return _queued(key, row, event)
-    if row is None or event.type in names.ENDS:
+    if row is None or event_type in names.ENDS:
         return None
-    standing = standing_of(row).after(event.type, event.data)
-    return {**row, **_changes(event), **told(standing)}
+    changes = CHANGES[event_type](event)
+    if event_type in MOVES:
+        changes |= told(standing_of(row).after(event_type, event.data))
+    return {**row, **changes} if changes else row
 
 
 PROJECTION: Final = Projection(
     name="queue",
     version=2,
-    types=frozenset(
-        {
-            names.TASK_QUEUED,
-            names.TASK_RELEASED,
-            names.TASK_CLAIMED,
-            names.STEP_FINISHED,
-            names.TURN_STARTED,
-            names.AGENT_STARTED,
-            names.TASK_INTERRUPTED,
-            names.CANCEL_REQUESTED,
-            names.LEASE_EXTENDED,
-            names.RETRY_SCHEDULED,
-            names.QUOTA_WAIT_STARTED,
-            names.RETRY_REQUESTED,
-        }
-    )
-    | HELD
-    | names.ENDS,
+    types=frozenset(PLACED | CHANGES.keys() | names.ENDS),
     keys=by_task,
     apply=_apply,
 )

@@ -5,13 +5,13 @@ another log or unreadable, it folds the log from its first event and says why.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from eventstore.log import Log
-from projections.fold import Fold
+from projections.fold import Fold, fold_events
 from projections.live import LiveViews
 from projections.projection import Projection, Row, Written
 from projections.stored_form import APPLICATION_ID, CHECKPOINTS, LAYOUT, Checkpoint, RowUnreadable, decode
@@ -88,7 +88,7 @@ class ViewRows:
         """All rows with their positions, sorted by key."""
         try:
             fold = self._fold(view)
-            return fold.over(self._stored_rows(view) if self._is_stored(view) else {})
+            return fold.over(dict(self._every(view)) if self._is_stored(view) else {})
         except (sqlite3.Error, RowUnreadable) as error:
             return self._without_store(view, error).over({})
 
@@ -98,8 +98,13 @@ class ViewRows:
 
     def stored(self, view: str) -> dict[str, Written]:
         """The stored rows alone, without the tail. Raises ViewsDamaged."""
+        return dict(self.passing(view))
+
+    def passing(self, view: str) -> Iterator[tuple[str, Written]]:
+        """The stored rows one after another, sorted by key, none of them kept. Raises ViewsDamaged."""
         try:
-            return self._stored_rows(view) if self._is_stored(view) else {}
+            if self._is_stored(view):
+                yield from self._every(view)
         except (sqlite3.Error, RowUnreadable) as error:
             raise ViewsDamaged(f"the stored view {view} cannot be read: {error}") from error
 
@@ -125,8 +130,7 @@ class ViewRows:
             stored = self._is_stored(view)
             start = self._checkpoints[view].global_position if stored else 0
             fold = Fold(projection, (lambda key: self._stored_row(view, key)) if stored else None)
-            for event in self._log.all(start, self.position, projection.types):
-                fold.apply(event)
+            fold_events((fold,), self._log.all(start, self.position, projection.types))
             self._folds[view] = fold
         return fold
 
@@ -139,16 +143,16 @@ class ViewRows:
 
     def _stored_row(self, view: str, key: str) -> Written | None:
         found = self._select(f'SELECT key, row, global_position FROM "{view}" WHERE key=?', key)  # noqa: S608 our own name
-        return next(iter(found.values()), None)
+        return next((row for _, row in found), None)
 
-    def _stored_rows(self, view: str) -> dict[str, Written]:
+    def _every(self, view: str) -> Iterator[tuple[str, Written]]:
         return self._select(f'SELECT key, row, global_position FROM "{view}" ORDER BY key')  # noqa: S608 our own name
 
-    def _select(self, query: str, *arguments: str) -> dict[str, Written]:
+    def _select(self, query: str, *arguments: str) -> Iterator[tuple[str, Written]]:
         if self._connection is None:
             raise RuntimeError("the views are closed")
-        found = self._connection.execute(query, arguments)
-        return {key: Written(decode(row), position) for key, row, position in found}
+        for key, row, position in self._connection.execute(query, arguments):
+            yield key, Written(decode(row), position)
 
 
 def _snapshot(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
@@ -166,7 +170,9 @@ def _snapshot(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
 
 def fold_at(log: Log, projection: Projection, upto: int) -> LiveViews:
     """A view as it was when the log ended at the global position `upto`."""
+    fold = Fold(projection)
+    fold_events((fold,), log.all(0, upto, projection.types))
     live = LiveViews((projection,))
-    live.apply(log.all(0, upto, projection.types))
+    live.load(projection.name, dict(fold.changed(0)), upto)
     live.reached(upto)
     return live

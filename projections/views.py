@@ -7,16 +7,15 @@ was first. The file holds nothing that the log does not: it may be deleted at an
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from sqlite_utils import Database
 
-from eventstore.event import Recorded
 from eventstore.log import Log
-from projections.fold import Fold
+from projections.batch import Batch, next_batch
+from projections.fold import Fold, fold_events, nothing_stored, types_of
 from projections.projection import Projection, Written
 from projections.stored_form import (
     APPLICATION_ID,
@@ -30,7 +29,10 @@ from projections.stored_form import (
     event_id,
 )
 
-BATCH: Final = 1000
+BATCH: Final = 10_000
+"""Events that go in together: a row that many of them touch is written once."""
+KEPT_ROWS: Final = 5_000
+"""So many rows of a view may stay in memory from one batch to the next."""
 BUSY_S: Final = 30.0
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
@@ -240,64 +242,59 @@ class Views:
             return checkpoint is None or not checkpoint.fits(projection, log)
 
         trusted: dict[str, Checkpoint] | None = None
+        folds: dict[str, Fold] = {}
         while True:
             checkpoints = self._checkpoints()
-            if checkpoints != trusted and any(
-                unfit(projection, checkpoints.get(projection.name)) for projection in self._projections
-            ):
-                self._reset(unfit)
-                checkpoints = self._checkpoints()
+            if checkpoints != trusted:
+                folds.clear()
+                if any(unfit(found, checkpoints.get(found.name)) for found in self._projections):
+                    self._reset(unfit)
+                    checkpoints = self._checkpoints()
             head = log.head()
-            behind = [found for found in self._projections if checkpoints[found.name].global_position < head]
-            if not behind:
+            batch = next_batch(self._projections, checkpoints, head, BATCH)
+            if batch is None:
                 return head
-            events, end = _batch(log, behind, checkpoints, head)
-            trusted = self._write(behind, events, checkpoints, end, event_id(log, end) or NO_EVENT)
+            trusted = self._write(log, batch, checkpoints, folds)
             if trusted is not None and progress is not None:
-                progress(end, head)
+                progress(batch.end, head)
 
     def _write(
-        self,
-        behind: Sequence[Projection],
-        events: Sequence[Recorded],
-        checkpoints: dict[str, Checkpoint],
-        end: int,
-        end_id: str,
+        self, log: Log, batch: Batch, checkpoints: dict[str, Checkpoint], folds: dict[str, Fold]
     ) -> dict[str, Checkpoint] | None:
-        """Fold a batch and store it with its checkpoints; None when another writer was first."""
+        """Fold a batch and store it with its checkpoints; None when another writer was first.
+
+        `folds` keep rows from one batch to the next, as long as nobody else has written.
+        """
+        end_id = event_id(log, batch.end) or NO_EVENT
         with self._locked() as database:
             if self._checkpoints() != checkpoints:
                 return None
-            moved: dict[str, Checkpoint] = {}
-            for projection in behind:
-                start = checkpoints[projection.name].global_position
-                if start >= end:
-                    continue
-                fold = Fold(projection, _lookup(database.conn, projection.name))
-                for event in events:
-                    if event.global_position > start and (
-                        projection.types is None or event.type in projection.types
-                    ):
-                        fold.apply(event)
-                _store(database.conn, fold)
-                moved[projection.name] = Checkpoint(projection.version, end, end_id)
+            at_work = [
+                folds.setdefault(projection.name, _fold(database.conn, projection, batch.start))
+                for projection in batch.projections
+            ]
+            fold_events(at_work, log.all(batch.start, batch.end, types_of(batch.projections)))
+            for fold in at_work:
+                _store(database.conn, fold, batch.start)
             database.conn.executemany(
                 f"UPDATE {CHECKPOINTS} SET global_position=?, event_id=? WHERE view=?",  # noqa: S608 our own name
-                [(at.global_position, at.event_id, view) for view, at in moved.items()],
+                [(batch.end, end_id, projection.name) for projection in batch.projections],
             )
+        for fold in at_work:
+            fold.forget_deleted()
+            if len(fold) > KEPT_ROWS:
+                folds[fold.projection.name] = Fold(
+                    fold.projection, _lookup(database.conn, fold.projection.name)
+                )
+        moved = {
+            projection.name: Checkpoint(projection.version, batch.end, end_id)
+            for projection in batch.projections
+        }
         return {**checkpoints, **moved}
 
 
-def _batch(
-    log: Log, behind: Sequence[Projection], checkpoints: dict[str, Checkpoint], head: int
-) -> tuple[list[Recorded], int]:
-    """The next events that the views behind want, and the position up to which these are all."""
-    start = min(checkpoints[projection.name].global_position for projection in behind)
-    types: frozenset[str] | None = frozenset()
-    for projection in behind:
-        types = None if types is None or projection.types is None else types | projection.types
-    events = list(islice(log.all(start, head, types), BATCH))
-    return events, events[-1].global_position if len(events) == BATCH else head
+def _fold(connection: sqlite3.Connection, projection: Projection, start: int) -> Fold:
+    return Fold(projection, _lookup(connection, projection.name) if start else nothing_stored)
 
 
 def _lookup(connection: sqlite3.Connection, view: str) -> Callable[[str], Written | None]:
@@ -310,19 +307,16 @@ def _lookup(connection: sqlite3.Connection, view: str) -> Callable[[str], Writte
     return stored
 
 
-def _store(connection: sqlite3.Connection, fold: Fold) -> None:
+def _store(connection: sqlite3.Connection, fold: Fold, after: int) -> None:
+    """Write the rows that an event past the global position `after` has touched."""
     view = fold.projection.name
     connection.executemany(
         f'INSERT OR REPLACE INTO "{view}" (key, row, global_position) VALUES (?, ?, ?)',  # noqa: S608 our own name
-        [
-            (key, encode(found.row), found.global_position)
-            for key, found in fold.held.items()
-            if found is not None
-        ],
+        [(key, encode(found.row), found.global_position) for key, found in fold.changed(after)],
     )
     connection.executemany(
         f'DELETE FROM "{view}" WHERE key=?',  # noqa: S608 our own name
-        [(key,) for key, found in fold.held.items() if found is None],
+        [(key,) for key in fold.deleted()],
     )
 
 

@@ -102,5 +102,4 @@ def task_stream(task_id: str) -> str:
 
 def task_of(stream: str) -> str | None:
     """The task id of a stream in lower case, None where the stream is no task's."""
-    category, dash, name = stream.partition("-")
-    return name if dash and category == "task" else None
+    return stream[5:] if stream.startswith("task-") else None

@@ -6,6 +6,20 @@ from typing import Any, Final
 
 from schemas import names
 
+MOVES: Final = names.ENDS | {
+    names.TASK_RECEIVED,
+    names.TASK_QUEUED,
+    names.RETRY_REQUESTED,
+    names.TASK_RELEASED,
+    names.TASK_INTERRUPTED,
+    names.RETRY_SCHEDULED,
+    names.QUOTA_WAIT_STARTED,
+    names.TASK_CLAIMED,
+    names.TASK_PAUSED,
+    names.TASK_RESUMED,
+}
+"""The event types that may change a standing: for any other `after` need not be asked, nor a body read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -1,5 +1,6 @@
 """The recorded agent, which stops at a wanted line until it is let go: it can be killed at a known place."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ class Holding(Mouth):
     def say(self, line: Line) -> None:
         wanted = _place(Path.cwd())
         if wanted.is_file() and wanted.read_text(encoding="utf-8") == line.get("type"):
-            held = wanted.with_name(f"{wanted.name}.held")
+            held = _held(Path.cwd(), os.getpid())
             wanted.replace(held)
             while held.exists():
                 time.sleep(0.02)
@@ -26,6 +27,10 @@ class Holding(Mouth):
 
 def _place(cwd: Path) -> Path:
     return cwd.parent / "held" / cwd.name
+
+
+def _held(cwd: Path, pid: int) -> Path:
+    return _place(cwd).with_name(f"{cwd.name}.held-{pid}")
 
 
 def hold(cwd: Path, before: str) -> None:
@@ -37,12 +42,12 @@ def hold(cwd: Path, before: str) -> None:
     hidden.replace(place)
 
 
-def is_held(cwd: Path) -> bool:
-    return _place(cwd).with_name(f"{cwd.name}.held").exists()
+def is_held(cwd: Path, pid: int) -> bool:
+    return _held(cwd, pid).exists()
 
 
-def let_go(cwd: Path) -> None:
-    _place(cwd).with_name(f"{cwd.name}.held").unlink()
+def let_go(cwd: Path, pid: int) -> None:
+    _held(cwd, pid).unlink()
 
 
 def held_agent_setting(folder: Path) -> str:

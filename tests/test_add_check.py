@@ -134,13 +134,10 @@ def test_an_id_of_other_bytes_is_a_conflict_one_of_the_same_is_known_and_a_stem_
     assert evt(home, "add", "--check", nightly).returncode == 0
     assert evt(home, "add", nightly).returncode == 0
     again = evt(home, "add", "--check", nightly)
-    assert (again.returncode, again.stdout.splitlines()) == (
-        0,
-        [
-            "a.task.md: is known already: task Nightly was taken in before with the same bytes and is queued.",
-            "  Have it done again with `evt retry Nightly`, or give the file another `id`.",
-        ],
-    )
+    known = "task Nightly was taken in before with the same bytes and is queued."
+    advice = "  Have it done again with `evt retry Nightly`, or give the file another `id`."
+    wanted = [f"a.task.md: is known already: {known}", advice]
+    assert (again.returncode, again.stdout.splitlines()) == (0, wanted)
     (row,) = orjson.loads(evt(home, "add", "--check", "--json", nightly).stdout)
     assert (row["verdict"], row["task_id"], row["code"]) == ("known", "Nightly", "already_known")
     conflict = evt(home, "add", "--check", other)

@@ -1,25 +1,18 @@
 """What people read of tasks that wait, of what holds them up, of what is proved and what it cost."""
 
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from adapters.cli.event_words import words
 from adapters.cli.moments import day, now
 from adapters.cli.task_words import Around, status_of, waits
-from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
 from projections.summary import summary
 from schemas import names
 from schemas.attempt import (
     CheckFinished,
-    CheckResult,
-    LeaseExpired,
     LeaseExtended,
-    QuotaWaitStarted,
-    RetryScheduled,
     StaleResultRejected,
     TaskInterrupted,
     TaskSucceeded,
@@ -33,20 +26,11 @@ from schemas.executor import (
     QueueResumed,
     executor_stream,
 )
-from schemas.task import RetryRequested, TaskPaused, TaskResumed
-from schemas.turn import InactivityTimeout, TurnStarted
+from schemas.task import TaskPaused, TaskResumed
 from schemas.word import Fact
-from tests.homes import SHA, START, BuiltHome, identity
+from tests.holding_facts import FAILED, LATER, PASSED, SECOND, again, quota, retried
+from tests.homes import START, BuiltHome
 from tests.reading_evt import Evt
-
-SECOND = 1_000_000
-LATER = int(datetime.datetime(2090, 1, 2, 14, 5, tzinfo=datetime.UTC).timestamp()) * SECOND
-PASSED = CheckResult(index=0, command="pytest -q", ended="exited", exit_code=0, passed=True, elapsed_ms=1200)
-FAILED = CheckResult(index=1, command="ruff", ended="exited", exit_code=2, passed=False, elapsed_ms=300)
-LATE = CheckResult(index=2, command="sleep", ended="timeout", exit_code=-9, passed=False, elapsed_ms=99_000)
-ABSENT = CheckResult(
-    index=3, command="x", ended="not_started", exit_code=None, passed=False, elapsed_ms=0, note="no shell"
-)
 
 
 @pytest.fixture
@@ -58,46 +42,6 @@ def home(tmp_path: Path) -> Iterator[BuiltHome]:
 @pytest.fixture
 def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
     return Evt(home.root, capsys)
-
-
-def retried(wake_at: int = LATER, sentence: str = "no answer from the model.") -> RetryScheduled:
-    return RetryScheduled(
-        attempt=1,
-        executor=names.EXECUTOR,
-        error_class="network",
-        reason="overloaded",
-        sentence=sentence,
-        retry=1,
-        delay_s=2.25,
-        wake_at=wake_at,
-        resume=True,
-    )
-
-
-def quota(wake_at: int = LATER) -> QuotaWaitStarted:
-    return QuotaWaitStarted(
-        attempt=1,
-        executor=names.EXECUTOR,
-        resets_at=wake_at,
-        wake_at=wake_at,
-        sentence="You've hit your limit.",
-        resume=True,
-    )
-
-
-def again(task_id: str, was: str) -> RetryRequested:
-    return RetryRequested(
-        task_id=task_id,
-        priority="medium",
-        cwd="/srv/shop",
-        waits_for=(),
-        not_before=None,
-        title="Fix the total",
-        task_type="bug_fix",
-        attempt=1,
-        was=was,
-        reason="asked on the command line",
-    )
 
 
 def tried(home: BuiltHome, task_id: str, *facts: Fact) -> None:
@@ -139,6 +83,15 @@ def test_a_task_that_is_tried_again_says_when_and_why(home: BuiltHome, evt: Evt)
     assert told["counts"] == {"waiting_retry": 1, "waiting_quota": 1}
     assert [row["id"] for row in told["waiting"]] == ["net", "quota"]
     assert "again at 2090-01-02 14:05:00Z: no answer from the model." in evt("show", "net").out
+
+
+def test_what_waits_for_its_moment_has_a_colour_of_its_own(home: BuiltHome, evt: Evt) -> None:
+    tried(home, "net", retried())
+    home.queue("held")
+    home.task("held", TaskPaused(reason="later"))
+    said = evt("list", "--color", "always").out
+    assert "\x1b[33mwaiting_retry" in said
+    assert "\x1b[35mpaused" in said
 
 
 def test_a_moment_that_is_near_is_told_by_how_far_away_it_is(home: BuiltHome, evt: Evt) -> None:
@@ -396,104 +349,3 @@ def test_checks_are_told_with_how_each_went(home: BuiltHome, evt: Evt) -> None:
         "`pytest -q` passed after 1.2s",
         "`ruff` failed with code 2 after 0.3s",
     ]
-
-
-# words of events
-
-
-def recorded(fact: Fact) -> Recorded:
-    """The fact as it stands in a log."""
-    line = b'{"data":' + fact.model_dump_json().encode() + b',"schema":1}'
-    return Recorded(1, "task-x", 0, fact.TYPE, START, line)
-
-
-TOLD: tuple[tuple[Fact, str], ...] = (
-    (LeaseExtended(attempt=1, lease_until=LATER), "attempt 1, until 2090-01-02 14:05:00Z"),
-    (
-        LeaseExpired(attempt=1, worker="w1", process=identity(), lease_until=LATER),
-        "attempt 1 is taken from w1 (pid 4242), not heard of until 2090-01-02 14:05:00Z",
-    ),
-    (CheckFinished(attempt=1, result=PASSED), "`pytest -q` passed after 1.2s"),
-    (CheckFinished(attempt=1, result=LATE), "`sleep` ran out of time after 1m 39s"),
-    (CheckFinished(attempt=1, result=ABSENT), "`x` was not started: no shell"),
-    (
-        retried(),
-        "retry 1 in 2.2s, its session goes on: no answer from the model. (network, overloaded)",
-    ),
-    (
-        quota(),
-        "claude until 2090-01-02 14:05:00Z, then its session goes on: You've hit your limit.",
-    ),
-    (
-        InactivityTimeout(attempt=1, turn_index=0, silent_s=600.0),
-        "turn 1: the agent said nothing for 600 s",
-    ),
-    (
-        StaleResultRejected(attempt=1, current_attempt=2, command="FinishTurn", cost_usd=0.5),
-        "FinishTurn of attempt 1 was not taken: attempt 2 is the task's, it cost 0.5000 USD",
-    ),
-    (again("one", "failed"), "was failed: asked on the command line"),
-    (
-        again("one", "failed").model_copy(update={"waits_for": ("two",)}),
-        "was failed, waits for two: asked on the command line",
-    ),
-    (TaskPaused(reason="lunch"), "lunch"),
-    (TaskResumed(reason="back"), "back"),
-    (QueuePaused(reason="lunch"), "lunch"),
-    (QueueResumed(reason="back"), "back"),
-    (
-        CircuitOpened(
-            executor="claude", failures=3, error_class="network", sentence="no.", delay_s=30, wake_at=LATER
-        ),
-        "claude failed 3 times in a row (network) and rests 30s: no.",
-    ),
-    (CircuitClosed(executor="claude"), "claude answers again"),
-    (
-        DailyBudgetReached(day="2026-01-02", spent_usd=1.25, budget_usd=1, wake_at=LATER),
-        "1.25 of 1.00 USD are spent on 2026-01-02: nothing is begun before 2090-01-02 14:05:00Z",
-    ),
-    (
-        DailyBudgetLifted(day="2026-01-02", spent_usd=1.25, budget_usd=2),
-        "1.25 USD are spent on 2026-01-02, and 2.00 USD may be",
-    ),
-    (
-        DailyBudgetLifted(day="2026-01-02", spent_usd=1.25, budget_usd=None),
-        "1.25 USD are spent on 2026-01-02, and there is no budget",
-    ),
-    (
-        TaskInterrupted(attempt=2, reason="the agent crashed.", agent_died=True),
-        "attempt 2 (its agent died): the agent crashed.",
-    ),
-    (
-        TaskInterrupted(attempt=2, reason="a bug.", worker_died=True, agent_was_alive=True),
-        "attempt 2 (its worker died): a bug., its agent was still alive",
-    ),
-    (
-        TurnStarted(
-            attempt=2,
-            turn_index=1,
-            session_id="3f2c",
-            executable="claude",
-            prompt_sha256=SHA,
-            tools=("Read",),
-            resumed=True,
-        ),
-        "turn 2, session 3f2c resumed, tools Read",
-    ),
-)
-
-
-@pytest.mark.parametrize(("fact", "told"), TOLD, ids=[fact.TYPE for fact, _ in TOLD])
-def test_an_event_says_what_it_means(fact: Fact, told: str) -> None:
-    assert words(recorded(fact)) == told
-
-
-def test_a_turn_is_told_with_its_own_share_of_the_cost(home: BuiltHome, evt: Evt) -> None:
-    home.queue("one")
-    home.claim("one")
-    home.finish_turn("one")
-    turn = next(event for event in home.log.all() if event.type == names.TURN_FINISHED)
-    home.raw(turn.stream, turn.type, {**turn.data, "spent": {**turn.data["spent"], "usd": 0.001}})
-    (line,) = evt("tail", "-n", "1").lines
-    assert ", 0.0010 USD" in line
-    assert "0.0123" not in line

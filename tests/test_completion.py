@@ -89,11 +89,8 @@ def test_the_table_of_arguments_is_that_of_the_verbs() -> None:
         ("list --status", "failed,qu", ["failed,queued"]),
         ("list --status", "queued,qu", []),
         ("project", "to_", ["to_archive", "to_write"]),
-        (
-            "tail --type",
-            "task_re",
-            [f"task_{word}" for word in ("received", "refused", "released", "resumed")],
-        ),
+        ("tail --type", "task_rec", [names.TASK_RECEIVED]),
+        ("tail --type", "task_pa", [names.TASK_PAUSED]),
         ("retry mow --", "", []),
         ("retry --fa", "", offered("retry")),
         ("tail -f -n 3 --task", "mo", ["mow"]),

@@ -102,11 +102,13 @@ def opened(wake_at: int, failures: int = 3) -> CircuitOpened:
     [
         failed(1, "network", "overloaded"),
         failed(1, "auth", "billing_error"),
+        failed(1, "fatal", "cli_error"),
+        failed(1, "fatal", "no_result"),
         retry_scheduled(1, error_class="network"),
         retry_scheduled(1, error_class="rate_limit"),
         retry_scheduled(1, error_class="fatal").model_copy(update={"reason": "agent_not_started"}),
     ],
-    ids=lambda fact: f"{fact.TYPE}-{fact.error_class}",
+    ids=lambda fact: f"{fact.TYPE}-{fact.error_class}-{fact.reason}",
 )
 def test_three_failures_of_the_executor_in_a_row_are_due_to_open_its_circuit(
     seen: Seen, failure: Fact
@@ -121,7 +123,7 @@ def test_three_failures_of_the_executor_in_a_row_are_due_to_open_its_circuit(
     "answer",
     [
         succeeded(),
-        failed(1, "fatal", "no_result"),
+        failed(1, "fatal", "empty_result"),
         failed(1, "validation", "check_failed"),
         failed(1, "turn_cap", "max_turns"),
         retry_scheduled(1, error_class="timeout"),
@@ -220,6 +222,13 @@ def test_whoever_asks_for_another_task_lifts_no_wait(seen: Seen, was: str) -> No
     assert seen.row()["wait_until"] == wake_at
 
 
+def test_whoever_asks_for_a_task_again_does_not_close_a_circuit(seen: Seen) -> None:
+    seen.tell("a", claim("a"), quota_wait_started(1, seen.lives.now))
+    seen.say(opened(seen.lives.now + 30 * SECOND))
+    seen.tell("a", retry_requested("a", 1, "waiting_quota"))
+    assert seen.row()["why"] == "circuit"
+
+
 def test_no_circuit_shortens_or_lifts_a_wait_for_quota(seen: Seen) -> None:
     wake_at = seen.lives.now + 3600 * SECOND
     seen.tell("a", claim("a"), quota_wait_started(1, wake_at))
@@ -293,7 +302,7 @@ FACTS: dict[str, Any] = {
     "retry": retry_scheduled(1, error_class="rate_limit"),
     "well": succeeded(),
     "quota": quota_wait_started(1),
-    "other": failed(1, "fatal"),
+    "other": failed(1, "fatal", "no_turns"),
     "lost": failed(1, "worker_lost"),
 }
 

@@ -11,14 +11,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import trio
+from trio.testing import MockClock
 
+from adapters.attempt import Fenced
 from adapters.process_tree import alive
+from adapters.supervisor import Supervisor
 from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
 from handlers.attempt import ATTEMPT
 from schemas import names
 from schemas.attempt import InterruptAttempt
 from schemas.process import ProcessIdentity
+from schemas.service import NoteStart
 from schemas.turn import NoteAgent
 from tests.held_agent import (
     AFTER_ITS_TOOL,
@@ -31,6 +36,9 @@ from tests.held_agent import (
 )
 from tests.rule_bench import AGENT, SESSION, TURNING, Bench
 from tests.service import PATIENCE_S, drop, environment, events, folder, home_at, running, task_text, until
+from tests.test_simulated_trouble import events_of, say, world_of
+from tests.test_simulation import task as simulated
+from tests.world import crew_of, serve
 from tools.kill_storm.agents import Living, doubled, living
 from tools.kill_storm.findings import Reading
 
@@ -59,11 +67,11 @@ def held_home(root: Path) -> Path:
     return home_at(root / "home", held_agent_setting(root))
 
 
-def task_in(home: Path, name: str, *more: str, held: str = "") -> Path:
-    """Drop a task of that name with a directory of its own, where its agent is held."""
+def task_in(home: Path, name: str, *more: str, before: str = "") -> Path:
+    """Drop a task of that name with a directory of its own, where its agent is held before such a line."""
     shop = folder(home, name)
-    if held:
-        hold(shop, held)
+    if before:
+        hold(shop, before)
     drop(home, name, task_text(shop) + "".join(f"{line}\n" for line in more))
     return shop
 
@@ -81,6 +89,14 @@ def wait_for(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.02)
+
+
+def held(home: Path, task: str, attempt: int = 1) -> ProcessIdentity:
+    """The agent of that attempt, once it stands where it is held."""
+    begun = until(home, is_of(task, names.AGENT_STARTED, attempt=attempt))
+    agent = ProcessIdentity.model_validate(begun.data["process"])
+    wait_for(lambda: is_held(home / "shops" / task, agent.pid), f"the agent of {task} where it is held")
+    return agent
 
 
 def agents(home: Path) -> list[Living]:
@@ -158,14 +174,12 @@ def take_the_lock_away(home: Path) -> None:
 
 def test_a_service_that_slept_through_its_lease_takes_nothing_more_and_ends(tmp_path: Path) -> None:
     home = held_home(tmp_path)
-    shop = task_in(home, "a", held=AFTER_ITS_TOOL)
+    shop = task_in(home, "a", before=AFTER_ITS_TOOL)
     with short_leased(home, silence_s=8) as first:
-        until(home, is_of("a", names.TOOL_USED))
+        agent = held(home, "a")
         put_to_sleep(first, home)
         claim = next(event for event in of_task(home, "a") if event.type == names.TASK_CLAIMED)
         told = len(of_task(home, "a"))
-        begun = next(event for event in of_task(home, "a") if event.type == names.AGENT_STARTED)
-        first_agent = ProcessIdentity.model_validate(begun.data["process"])
         hold(shop, AFTER_ITS_TOOL)
         take_the_lock_away(home)
         with running(home, "--workers", "1") as second:
@@ -174,21 +188,20 @@ def test_a_service_that_slept_through_its_lease_takes_nothing_more_and_ends(tmp_
             assert expired.data["process"]["pid"] == first.pid
             interrupted = until(home, is_of("a", names.TASK_INTERRUPTED))
             assert interrupted.data["agent_was_alive"] is True
-            assert not alive(first_agent)
-            until(home, is_of("a", names.TOOL_USED, attempt=2))
+            assert not alive(agent)
+            agent = held(home, "a", attempt=2)
             task_in(home, "c")
             waiting = until(home, is_of("c", names.TASK_QUEUED))
-            (agent,) = agents(home)
 
             first.send_signal(signal.SIGCONT)
             assert first.wait(PATIENCE_S) == 7, (home / "first.txt").read_text(encoding="utf-8")
             (rejected,) = (event for event in events(home) if event.type == names.STALE_RESULT_REJECTED)
             assert (rejected.stream, rejected.data["attempt"]) == (names.task_stream("a"), 1)
-            assert [one.process.pid for one in agents(home)] == [agent.process.pid], "the new agent lives on"
+            assert [one.process.pid for one in agents(home)] == [agent.pid], "the new agent lives on"
             later = {event.type for event in events(home, waiting.global_position)}
             assert names.TASK_CLAIMED not in later
 
-            let_go(shop)
+            let_go(shop, agent.pid)
             wait_for(lambda: all_ended(home, 2), "the ends of both tasks")
             second.terminate()
             assert second.wait(PATIENCE_S) == 0
@@ -201,9 +214,9 @@ def test_a_service_that_slept_through_its_lease_takes_nothing_more_and_ends(tmp_
 
 def test_a_service_whose_lock_was_removed_makes_room_for_the_next_one(tmp_path: Path) -> None:
     home = held_home(tmp_path)
-    task_in(home, "a", held=AFTER_ITS_TOOL)
+    task_in(home, "a", before=AFTER_ITS_TOOL)
     with running(home, "--workers", "2") as first:
-        until(home, is_of("a", names.TOOL_USED))
+        held(home, "a")
         take_the_lock_away(home)
         with running(home, "--workers", "2") as second:
             assert first.wait(PATIENCE_S) == 7
@@ -232,10 +245,10 @@ def test_four_agents_of_a_dead_service_are_ended_before_their_sessions_go_on(tmp
     home = held_home(tmp_path)
     tasks = ("a", "b", "c", "d")
     for task in tasks:
-        task_in(home, task, held=AFTER_ITS_TOOL)
+        task_in(home, task, before=AFTER_ITS_TOOL)
     with running(home, "--workers", "4"):
         for task in tasks:
-            until(home, is_of(task, names.TOOL_USED))
+            held(home, task)
     head = events(home)[-1].global_position
     before = agents(home)
     assert sorted(agent.task for agent in before) == list(tasks)
@@ -267,12 +280,11 @@ def test_four_agents_of_a_dead_service_are_ended_before_their_sessions_go_on(tmp
 def test_a_task_whose_agent_is_killed_at_any_place_of_its_turn_is_begun_again_at_once(tmp_path: Path) -> None:
     home = held_home(tmp_path)
     places = {"none": BEFORE_THE_FIRST_LINE, "half": AFTER_ITS_TOOL, "most": BEFORE_ITS_RESULT}
-    shops = {task: task_in(home, task, held=place) for task, place in places.items()}
+    for task, place in places.items():
+        task_in(home, task, before=place)
     with running(home, "--workers", "3") as service:
-        for task, shop in shops.items():
-            begun = until(home, is_of(task, names.AGENT_STARTED))
-            wait_for(lambda shop=shop: is_held(shop), f"the agent of {task}")  # type: ignore[misc]
-            os.kill(begun.data["process"]["pid"], signal.SIGKILL)
+        for task in places:
+            os.kill(held(home, task).pid, signal.SIGKILL)
         wait_for(lambda: all_ended(home, 3), "the ends of the tasks")
         service.terminate()
         assert service.wait(PATIENCE_S) == 0
@@ -301,3 +313,50 @@ def test_a_task_that_kills_its_agent_each_time_is_given_up_and_the_others_go_on(
     (failed,) = (event for event in end if event.type == names.TASK_FAILED)
     assert (failed.data["error_class"], failed.data["attempt"]) == ("worker_lost", 3)
     assert agents(home) == []
+
+
+def test_an_idle_service_claims_nothing_once_another_one_has_started() -> None:
+    world = world_of(a=simulated("alpha"))
+
+    async def main() -> None:
+        crew = crew_of(world)
+        for _ in range(3):
+            await crew.intake.scan()
+        await crew.policies.drain()
+        for pid in (crew.processes.own().pid, 99):
+            process = crew.processes.own().model_copy(update={"pid": pid})
+            start = NoteStart(**crew.stamp("service"), version="0", process=process, workers=1, drain=False)
+            await crew.dispatch(start)
+        with pytest.raises(Fenced), trio.fail_after(60):
+            await crew.claims.next("w1")
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert not events_of(world, names.TASK_CLAIMED)
+
+
+def test_what_a_stopped_service_would_give_back_is_rejected_where_it_was_taken_away() -> None:
+    world = world_of(a=simulated("alpha slowly"))
+
+    async def main() -> None:
+        supervisor = Supervisor(crew_of(world))  # deaf: it does not hear of it before it is stopped
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.run)
+            await trio.sleep_until(20)
+            taken = {"task_id": "a", "attempt": 1, "reason": "thought dead", "lease_expired": True}
+            say(world, InterruptAttempt, "i", **taken)
+            for _ in range(2):
+                supervisor.stop("at once")
+
+    with pytest.raises(ExceptionGroup) as told:
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert told.value.split(Fenced)[1] is None
+    (stale,) = events_of(world, names.STALE_RESULT_REJECTED)
+    assert (stale.data["attempt"], stale.data["command"]) == (1, "InterruptAttempt")
+    assert len(events_of(world, names.TASK_INTERRUPTED)) == 1
+
+
+def test_an_attempt_that_ended_well_is_never_called_stale() -> None:
+    world = world_of(a=simulated("alpha"))
+    assert serve(world)
+    assert events_of(world, names.TASK_SUCCEEDED)
+    assert not events_of(world, names.STALE_RESULT_REJECTED)

@@ -223,6 +223,12 @@ def test_evidence_says_what_was_not_understood() -> None:
     assert judge(report(), []).evidence == ("ended: exited, exit code 0", "no file was modified")
 
 
+def test_an_answer_that_asks_succeeds_and_is_told_to_ask() -> None:
+    verdict = judge(report(result_text="I looked around.\nShould I change cart.py?"), [])
+    assert verdict.kind == "succeeded"
+    assert "it seems to ask: Should I change cart.py?" in verdict.evidence
+
+
 def test_a_long_claim_is_cut() -> None:
     assert judge(report(result_text="x" * (CLAIM_LIMIT + 1)), []).claimed == "x" * CLAIM_LIMIT
 

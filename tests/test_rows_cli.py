@@ -117,6 +117,14 @@ def test_without_a_word_the_usage_is_said_on_stderr() -> None:
         ("show one", 2, '"one" could be any of 2 tasks: one-a, one-b.', "Write more of the id."),
         ("wait ONE", 2, '"ONE" could be any of 2 tasks: one-a, one-b.', "Write more of the id."),
         ("cancel one-", 2, '"one-" could be any of 2 tasks: one-a, one-b.', "Write more of the id."),
+        ("retry one", 2, '"one" could be any of 2 tasks: one-a, one-b.', "Write more of the id."),
+        ("pause one-b two", 6, 'there is no task "two".', "`evt list` shows all tasks."),
+        (
+            "resume one-b one-a",
+            7,
+            "task one-a has already succeeded.",
+            "Have it done again with `evt retry one-a`.",
+        ),
         ("tail --task one", 2, '"one" could be any of 2 tasks: one-a, one-b.', "Write more of the id."),
         ("show two", 6, 'there is no task "two".', "`evt list` shows all tasks."),
         ("show ../../x", 6, 'there is no task "../../x".', "`evt list` shows all tasks."),
@@ -137,7 +145,10 @@ def test_a_mistake_is_answered_with_its_sentence_and_its_code(
 
 
 @posix
-@pytest.mark.parametrize("words", ["add look", "add --check look", "create-sample", "cancel one-b"])
+@pytest.mark.parametrize(
+    "words",
+    ["add look", "add --check look", "create-sample", "cancel one-b", "pause one-b", "pause", "retry one-b"],
+)
 def test_a_full_disk_under_the_words_of_a_writing_verb_is_said_with_74(tmp_path: Path, words: str) -> None:
     full = Path("/dev/full")
     if not full.exists():

@@ -57,7 +57,7 @@ def test_a_task_that_waited_is_next_when_its_moment_has_come(status: str) -> Non
     assert next_of(row("a", 1, status=status, not_before=NOW), row("b", 2)) == "a"
 
 
-CLAUDE = {"wait_until": None, "failures": 0}
+CLAUDE = {"wait_until": None, "failures": 0, "due": None}
 
 
 @pytest.mark.parametrize(("wait_until", "chosen"), [(NOW + 1, "other"), (NOW, "a"), (None, "a")])
@@ -76,6 +76,11 @@ def test_an_executor_that_failed_too_often_is_tried_by_one_task_at_a_time(
     rows = [row("a", 1, status="running" if busy else "queued"), row("b", 2)]
     found = choose(rows, NOW, {"claude": {**CLAUDE, "failures": failures}})
     assert (found or {}).get("task_id") == chosen
+
+
+def test_an_executor_whose_circuit_is_to_be_opened_is_not_tried_meanwhile() -> None:
+    executors = {"claude": {**CLAUDE, "failures": 3, "due": "open"}}
+    assert choose([row("a", 1)], NOW, executors) is None
 
 
 def test_a_paused_queue_has_no_next() -> None:

@@ -93,6 +93,13 @@ def test_a_new_session_begins_at_nothing() -> None:
     assert paying.turn(told(1.0))["usd"] == pytest.approx(0.1)
 
 
+def test_what_an_earlier_session_cost_is_no_part_of_a_new_one() -> None:
+    paying = Paying()
+    paying.turn(told(0.5, 10, PER_PROCESS))
+    paying.turn(told(0.3, 5, PER_PROCESS), new_session=True)
+    assert paying.turn(told(0.7, 9))["usd"] == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("version", [None, "", "of the future", CUMULATIVE, "3.0"])
 def test_totals_that_went_down_are_no_continuation(version: str | None) -> None:
     assert story(told(0.5, 10, version), told(0.2, 4, version)) == [0.5, 0.2]

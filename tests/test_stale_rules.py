@@ -6,7 +6,18 @@ from handlers.attempt import ATTEMPT
 from handlers.decider import Refused
 from schemas.attempt import InterruptAttempt, RejectStale
 from schemas.turn import FinishTurn
-from tests.rule_bench import ANSWERED, OWN, STATUSES, TURNING, Bench, claimed, interrupted, types
+from tests.rule_bench import (
+    ANSWERED,
+    OWN,
+    STATUSES,
+    TURNING,
+    Bench,
+    agent_started,
+    claimed,
+    interrupted,
+    turn_finished,
+    types,
+)
 
 
 @pytest.mark.parametrize(("attempt", "command"), [(1, "FinishTurn"), (0, "NoteTool")])
@@ -44,6 +55,25 @@ def test_a_lease_that_expired_stands_before_the_interruption() -> None:
     with pytest.raises(Refused) as refused:
         bench.do(FinishTurn)
     assert refused.value.code == "stale"
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_whoever_takes_over_from_a_holder_that_may_live_still_begins_a_session_of_its_own(
+    carried: bool,
+) -> None:
+    bench = Bench(*TURNING, agent_started())
+    if carried:
+        bench.given(interrupted(), claimed(2))
+    bench.do(InterruptAttempt, attempt=1 + carried, lease_expired=True)
+    assert bench.state(ATTEMPT).carry is None
+
+
+def test_a_silence_that_is_judged_after_the_lease_expired_goes_on_in_no_session() -> None:
+    bench = Bench(*TURNING, agent_started(), turn_finished(ended="inactivity", has_result=False))
+    expired, again = bench.do(InterruptAttempt, lease_expired=True)
+    assert (expired.type, again.type) == ("lease_expired", "retry_scheduled")
+    assert again.data["resume"] is False
+    assert bench.state(ATTEMPT).carry is None
 
 
 def test_a_lease_that_expired_after_the_answer_takes_the_answer() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eventstore.memory_log import MemoryLog
 from eventstore.sqlite_log import SqliteLog
-from projections import metrics, tasks, views
+from projections import batch, metrics, tasks, views
 from projections.all_views import ALL
 from projections.comparison import differences
 from projections.live import LiveViews
@@ -320,15 +320,15 @@ def test_a_batch_is_thrown_away_when_another_writer_was_first(
 ) -> None:
     lives = Lives(MemoryLog())
     lives.tell("a", received("a"))
-    ours = views._batch
+    ours = batch.next_batch
 
     def slow(*arguments: object) -> object:
-        batch = ours(*arguments)  # type: ignore[arg-type]
-        monkeypatch.setattr(views, "_batch", ours)
+        found = ours(*arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(views, "next_batch", ours)
         caught_up(path, lives)
-        return batch
+        return found
 
-    monkeypatch.setattr(views, "_batch", slow)
+    monkeypatch.setattr(views, "next_batch", slow)
     # A count that was added twice would show.
     caught_up(path, lives, (metrics.PROJECTION,))
     assert fold(lives)["metrics"]["all"] == {"received": 1}

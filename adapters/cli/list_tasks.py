@@ -50,7 +50,7 @@ def run(call: Call) -> int:
         ]
         if rows:
             styles = [STATUS_STYLE.get(row["status"], "") for _, row in chosen]
-            call.output.table(rows, HEADS, styles, styled=1)
+            call.output.table(rows, HEADS, styles, styled=1, spare=("type", "priority"))
             # Said once, where `status` says it of each: the titles are what a list is for.
             if any(row["status"] == "queued" for _, row in chosen) and owned(found.home) is False:
                 call.output.note("No service runs in this home: `evt run` does the work.")

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
 
@@ -36,6 +36,9 @@ STATUS_STYLE: Mapping[str, str] = {
     "queued": "blue",
     "received": "blue",
 }
+
+TELLING: Final = 24
+"""Columns that the last one of a table should have: in fewer a title tells too little."""
 
 
 @contextmanager
@@ -125,15 +128,28 @@ class Output:
             self.out.flush()
 
     def table(
-        self, rows: Sequence[Sequence[str]], heads: Sequence[str], styles: Sequence[str] = (), styled: int = 0
+        self,
+        rows: Sequence[Sequence[str]],
+        heads: Sequence[str],
+        styles: Sequence[str] = (),
+        styled: int = 0,
+        spare: Sequence[str] = (),
     ) -> None:
         """Columns as wide as they need; the last one is cut at the terminal's edge.
 
         Cells are made safe to show; `styles` names one style a row, for its cell number `styled`.
+        `spare` are heads of columns behind that one: a narrow terminal goes without them, in their order.
         """
         cells = [[shown(cell) for cell in row] for row in rows]
         widths = [max([width(head), *(width(row[i]) for row in cells)]) for i, head in enumerate(heads)]
         room = self.width - sum(widths[:-1]) - 2 * (len(heads) - 1)
+        for head in spare if self.terminal else ():
+            if room >= min(TELLING, widths[-1]):
+                break
+            at = list(heads).index(head)
+            room += widths.pop(at) + 2
+            heads = [*heads[:at], *heads[at + 1 :]]
+            cells = [[*row[:at], *row[at + 1 :]] for row in cells]
         self.line(self.paint("  ".join(map(padded, heads, widths)).rstrip(), "dim"))
         for number, row in enumerate(cells):
             fitting = [padded(cell, columns) for cell, columns in zip(row, widths, strict=True)]

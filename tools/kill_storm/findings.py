@@ -93,8 +93,11 @@ class Reading:
 
     def _ended(self, task: str, life: Life, event: Recorded) -> None:
         lost = event.data.get("reason") == "worker_lost"
+        # A task may also end between two attempts: of its agent's death, of a wish, of its directory.
         of_its_death = lost and life.last == names.TASK_INTERRUPTED
-        if event.data["attempt"] != life.attempt or (life.holds is None and not of_its_death):
+        waiting = event.type == names.TASK_CANCELLED or event.data["executor"] is None
+        idle = life.holds is None and not of_its_death and not waiting
+        if event.data["attempt"] != life.attempt or idle:
             self.wrong.append(f"{_at(event)} ends {task} for an attempt that is over")
         if lost and life.deaths != MOST_DEATHS:
             self.wrong.append(f"{task} was given up as lost after {life.deaths} deaths")
