@@ -137,9 +137,12 @@ class Attempt:
         await self._shop.dispatch(RejectStale(**self._held(), command=command, cost_usd=cost_usd))
 
     async def _give_back(self, why: str) -> None:
-        """The attempt is closed, the task keeps its place; where it is not ours any more, that is said."""
-        if not self._ending:
-            await self._reject("InterruptAttempt")
+        """The attempt is closed, the task keeps its place; nothing where it is closed already."""
+        state, _ = await self._shop.dispatch.state(ATTEMPT, task_stream(self._claim.task_id))
+        if not (state.open and state.attempt == self._claim.attempt):
+            if not self._ending:
+                await self._reject("InterruptAttempt")
+            return
         reasons = [why, await self._files.finish()]
         reason = "; ".join(filter(None, reasons))
         await self._shop.dispatch(InterruptAttempt(**self._held(), reason=reason))

@@ -24,8 +24,6 @@ What the CLI says of a limit or of its network is what 2.1.197 was seen to say.
 import hashlib
 import os
 import re
-import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import orjson
+import psutil
 
 VARIABLE = "CLAUDE_CODE_RECORDED_DIR"
 QUESTION = "Continue? (y/n)"
@@ -232,9 +231,7 @@ class Mouth:
 
     def _die_if_wished(self) -> None:
         if "die-9" in self._asked:
-            if sys.platform != "win32":
-                os.kill(os.getpid(), signal.SIGKILL)
-            os._exit(137)
+            psutil.Process().kill()
         if "die-15" in self._asked:
             os._exit(143)
 

@@ -21,6 +21,9 @@ from eventstore.repeats import REMEMBERED, places_of_repeat, window
 from eventstore.sqlite_heads import Head, Heads
 from eventstore.sqlite_schema import AT_POSITIONS, CHAIN, COLUMNS, INSERT
 
+Row = tuple[int, str, int, str, int, bytes]
+"""The columns of an event, in the order of `COLUMNS`."""
+
 PAGE_ROWS: Final = 1000
 PAGE_BYTES: Final = 4 * 2**20
 SCAN_ROWS: Final = 20_000
@@ -265,12 +268,12 @@ class SqliteLog:
         done = 0
         while done < len(positions):
             wanted = orjson.dumps(positions[done : done + PAGE_ROWS]).decode()
-            page = self._page(AT_POSITIONS, (wanted,))
+            page, _ = self._page(AT_POSITIONS, (wanted,))
             done += len(page)
             yield from map(self._recorded, page)
 
     def _between(self, after: int, upto: int, types: frozenset[str] | None) -> Iterator[Recorded]:
-        only, names = "", sorted(types or ())
+        only, names, upcasts = "", sorted(types or ()), self._upcasts
         if types is not None:
             only = f"AND type IN ({','.join('?' * len(names))})"
         query = (
@@ -279,14 +282,14 @@ class SqliteLog:
         )
         while after < upto:
             until = min(upto, after + SCAN_ROWS)
-            page = self._page(query, (after, until, *names))
-            full = len(page) == PAGE_ROWS or sum(len(row[5]) for row in page) >= PAGE_BYTES
-            after = page[-1][0] if full else until
-            yield from map(self._recorded, page)
+            page, cut = self._page(query, (after, until, *names))
+            after = page[-1][0] if cut or len(page) == PAGE_ROWS else until
+            for row in page:
+                yield Recorded(*row, upcasts)
 
-    def _page(self, query: str, arguments: tuple[Any, ...]) -> list[Any]:
-        """Rows until they are many bytes; the statement is finished before anybody sees them."""
-        rows: list[Any] = []
+    def _page(self, query: str, arguments: tuple[Any, ...]) -> tuple[list[Row], bool]:
+        """Rows until they are many bytes (then True); the statement is finished before anybody sees them."""
+        rows: list[Row] = []
         size = 0
         with self._reading():
             cursor = self._connection.execute(query, arguments)
@@ -296,9 +299,9 @@ class SqliteLog:
                 if size >= PAGE_BYTES:
                     break
             cursor.close()
-        return rows
+        return rows, size >= PAGE_BYTES
 
-    def _recorded(self, row: tuple[int, str, int, str, int, bytes]) -> Recorded:
+    def _recorded(self, row: Row) -> Recorded:
         return Recorded(*row, self._upcasts)
 
     def _value(self, query: str, *arguments: Any) -> Any:

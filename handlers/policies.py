@@ -40,7 +40,7 @@ def breaking(executors: Rows, now: int) -> list[OpenCircuit | CloseCircuit]:
                     executor=executor,
                     failures=row["failures"],
                     error_class=row["error_class"],
-                    sentence=row["sentence"],
+                    sentence=row["failure"],
                 )
             )
         elif row["due"] == "close":

@@ -21,12 +21,14 @@ BROKEN: Final = frozenset({"agent_not_started", "cli_error", "no_result"})
 FRESH: Final[Row] = {
     "paused": False,
     "paused_by": None,
+    "pause_reason": None,
     "wait_until": None,
     "why": None,
     "sentence": None,
     "day": None,
     "failures": 0,
     "error_class": None,
+    "failure": None,
     "opened": 0,
     "due": None,
     "event_id": None,
@@ -56,9 +58,9 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
     data = event.data
     match event.type:
         case names.QUEUE_PAUSED:
-            return {"paused": True, "paused_by": event.actor, "sentence": data["reason"]}
+            return {"paused": True, "paused_by": event.actor, "pause_reason": data["reason"]}
         case names.QUEUE_RESUMED:
-            return {"paused": False, "paused_by": None, "sentence": None}
+            return {"paused": False, "paused_by": None, "pause_reason": None}
         case names.DAILY_BUDGET_REACHED:
             said = f"{data['spent_usd']:.2f} of {data['budget_usd']:.2f} USD are spent on {data['day']}"
             return {
@@ -112,7 +114,7 @@ def _failed(row: Row, event: Recorded) -> dict[str, Any]:
     return {
         "failures": failures,
         "error_class": data["error_class"],
-        "sentence": data["sentence"],
+        "failure": data["sentence"],
         "due": "open" if failures >= names.CIRCUIT_FAILURES else row["due"],
         "event_id": event.id,
     }
@@ -127,7 +129,7 @@ def _answered(row: Row, event: Recorded) -> dict[str, Any]:
 
 PROJECTION: Final = Projection(
     name="executors",
-    version=1,
+    version=2,
     types=_SHARED
     | {
         names.QUOTA_WAIT_STARTED,

@@ -1,9 +1,14 @@
 """The rows of one view as events change them; rows that are stored elsewhere are asked for by key."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from eventstore.event import Recorded
-from projections.projection import Projection, Row, Written
+from eventstore.log import Log
+from projections.projection import Projection, Row, Written, by_task
+
+STRETCH: Final = 10_000
+"""Events that are looked over for rows that end, before they are folded."""
 
 Stored = Callable[[str], Written | None]
 """Looks up a row that was folded before; None where there is none."""
@@ -24,6 +29,7 @@ class Fold:
         self._stored = stored
         self._keys = projection.keys
         self._apply = projection.apply
+        self._gone: dict[str, int] = {}
 
     def __len__(self) -> int:
         """How many rows are held, deleted ones with them."""
@@ -32,6 +38,8 @@ class Fold:
     def apply(self, event: Recorded) -> None:
         """The caller has seen to it that the event is one of the projection's types."""
         rows, apply = self._rows, self._apply
+        if self._gone and self._gone.get(event.stream, 0) > event.global_position:
+            return
         for key in self._keys(event):
             row = rows.get(key)
             if row is None and self._stored is not None and key not in rows:
@@ -44,6 +52,15 @@ class Fold:
             else:
                 rows[key] = row
                 self._at[key] = event.global_position
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it is worth telling where rows end."""
+        return self.projection.keys is by_task and bool(self.projection.gone_after)
+
+    def look_ahead(self, events: Iterable[Recorded]) -> None:
+        """`events` are those of `gone_after` in the next stretch: what they end is not worked out."""
+        self._gone = {event.stream: event.global_position for event in events}
 
     def load(self, rows: Mapping[str, Written]) -> None:
         """Hold rows that were folded before, in this order."""
@@ -98,8 +115,19 @@ class _Wanting(dict[str, tuple[Callable[[Recorded], None], ...]]):
         return found
 
 
+def fold_log(folds: Sequence[Fold], log: Log, after: int, upto: int) -> None:
+    """Fold what stands in between, a stretch at a time. No event is kept."""
+    types = types_of(fold.projection for fold in folds)
+    for start in range(after, upto, STRETCH):
+        end = min(start + STRETCH, upto)
+        for fold in folds:
+            if fold.looks_ahead:
+                fold.look_ahead(log.all(start, end, fold.projection.gone_after))
+        fold_events(folds, log.all(start, end, types))
+
+
 def fold_events(folds: Iterable[Fold], events: Iterable[Recorded]) -> None:
-    """Give each event, in the log's order, to the folds that want its type. No event is kept."""
+    """Give each event, in the log's order, to the folds that want its type."""
     wanting = _Wanting(folds)
     for event in events:
         for apply in wanting[event.type]:

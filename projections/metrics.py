@@ -7,6 +7,7 @@ is an integer, so that a rebuilt row equals one that grew event by event.
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Any, Final
 
 from eventstore.event import Recorded
@@ -24,11 +25,12 @@ def _bounds() -> tuple[int, ...]:
 
 
 BOUNDS: Final = _bounds()
+BUCKETS: Final = tuple(map(str, range(len(BOUNDS))))
 
 
 def bucket(value: int) -> str:
     """The bucket of a value (0 or more): any value in it is within 2 % of its middle."""
-    return str(bisect_right(BOUNDS, value) - 1)
+    return BUCKETS[bisect_right(BOUNDS, value) - 1]
 
 
 def quantile(row: Row, q: float) -> int | None:
@@ -71,6 +73,11 @@ COUNTED_AS: Final = {
     **names.STATUS_OF_END,
 }
 
+SUMS: Final = tuple(
+    (field, f"{field}_sum")
+    for field in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+)
+
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     new = {} if row is None else row.copy()
@@ -81,24 +88,25 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     elif event.type == names.TURN_FINISHED:
         spent = event.data["spent"]
         _add(new, "cost_micro_usd_sum", round(spent["usd"] * 1_000_000))
-        for field in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"):
-            _add(new, f"{field}_sum", spent[field])
+        for field, total in SUMS:
+            new[total] = new.get(total, 0) + spent[field]
     elif event.type == names.STALE_RESULT_REJECTED:
         _add(new, "cost_micro_usd_sum", round((event.data["cost_usd"] or 0.0) * 1_000_000))
     return new
 
 
-def _time(new: Row, end: Any) -> None:
+def _time(new: Row, end: Mapping[str, Any]) -> None:
     """Count the durations of an end; a task that ended outside an attempt has waited, not worked."""
     _add(new, "waited_ms_sum", end["waited_ms"])
     elapsed = end["elapsed_ms"]
     if not elapsed:
         return
     _add(new, "elapsed_ms_sum", elapsed)
-    new["elapsed_ms_max"] = max(elapsed, new.get("elapsed_ms_max", 0))
+    if elapsed > new.get("elapsed_ms_max", 0):
+        new["elapsed_ms_max"] = elapsed
     length = bucket(elapsed)
-    durations = new.get("durations", {})
-    new["durations"] = {**durations, length: durations.get(length, 0) + 1}
+    new["durations"] = durations = new.get("durations", {}).copy()
+    durations[length] = durations.get(length, 0) + 1
 
 
 def _add(new: Row, name: str, amount: int) -> None:

@@ -24,6 +24,9 @@ class Projection:
 
     `keys` names the rows that an event touches; `apply` gives the new row for one of
     them, None to delete it. Both are total and look at nothing but their arguments.
+
+    `gone_after` are types for which `apply` gives None whatever the row was. With `by_task` as
+    keys, a fold that knows what comes need not work out what the task's row was before.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Projection:
     types: frozenset[str] | None
     keys: Callable[[Recorded], tuple[str, ...]]
     apply: Callable[[str, Row | None, Recorded], Row | None]
+    gone_after: frozenset[str] = frozenset()
 
 
 def by_task(event: Recorded) -> tuple[str, ...]:

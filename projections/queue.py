@@ -104,4 +104,5 @@ PROJECTION: Final = Projection(
     types=frozenset(PLACED | CHANGES.keys() | names.ENDS),
     keys=by_task,
     apply=_apply,
+    gone_after=names.ENDS,
 )

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from eventstore.log import Log
-from projections.fold import Fold, fold_events
+from projections.fold import Fold, fold_log
 from projections.live import LiveViews
 from projections.projection import Projection, Row, Written
 from projections.stored_form import APPLICATION_ID, CHECKPOINTS, LAYOUT, Checkpoint, RowUnreadable, decode
@@ -130,7 +130,7 @@ class ViewRows:
             stored = self._is_stored(view)
             start = self._checkpoints[view].global_position if stored else 0
             fold = Fold(projection, (lambda key: self._stored_row(view, key)) if stored else None)
-            fold_events((fold,), self._log.all(start, self.position, projection.types))
+            fold_log((fold,), self._log, start, self.position)
             self._folds[view] = fold
         return fold
 
@@ -171,7 +171,7 @@ def _snapshot(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
 def fold_at(log: Log, projection: Projection, upto: int) -> LiveViews:
     """A view as it was when the log ended at the global position `upto`."""
     fold = Fold(projection)
-    fold_events((fold,), log.all(0, upto, projection.types))
+    fold_log((fold,), log, 0, upto)
     live = LiveViews((projection,))
     live.load(projection.name, dict(fold.changed(0)), upto)
     live.reached(upto)

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 
 from eventstore.log import Log
 from projections.batch import Batch, next_batch
-from projections.fold import Fold, fold_events, nothing_stored, types_of
+from projections.fold import Fold, fold_log, nothing_stored
 from projections.projection import Projection, Written
 from projections.stored_form import (
     APPLICATION_ID,
@@ -273,7 +273,7 @@ class Views:
                 folds.setdefault(projection.name, _fold(database.conn, projection, batch.start))
                 for projection in batch.projections
             ]
-            fold_events(at_work, log.all(batch.start, batch.end, types_of(batch.projections)))
+            fold_log(at_work, log, batch.start, batch.end)
             for fold in at_work:
                 _store(database.conn, fold, batch.start)
             database.conn.executemany(

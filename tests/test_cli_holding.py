@@ -213,7 +213,7 @@ def test_a_queue_that_is_paused_and_a_day_that_is_paid_for_are_both_told(home: B
     reached = DailyBudgetReached(day="2026-01-02", spent_usd=1.25, budget_usd=1.0, wake_at=LATER)
     home.append(executor_stream(names.EXECUTOR), reached)
     lines = [line for line in evt("status").lines if line.startswith("queue")]
-    assert lines[0] == "queue    paused by cli:me; `evt resume` lets it go on"
+    assert lines[0] == "queue    paused by cli:me: lunch; `evt resume` lets it go on"
     assert lines[1].startswith("queue    nothing is begun until 2090-")
     home.append(names.SYSTEM, QueueResumed(reason="back"), actor="cli:me")
     (line,) = [line for line in evt("status").lines if line.startswith("queue")]

@@ -248,7 +248,7 @@ def test_a_refusal_with_a_reset_is_an_answer_that_a_circuit_s_wait_gives_way_to(
 def test_nothing_is_chosen_while_the_queue_is_paused(seen: Seen) -> None:
     seen.lives.say(names.SYSTEM, QueuePaused(reason="holidays"))
     row = seen.row(EVERY)
-    assert (row["paused"], row["paused_by"], row["sentence"]) == (True, "worker:1", "holidays")
+    assert (row["paused"], row["paused_by"], row["pause_reason"]) == (True, "worker:1", "holidays")
     assert seen.next() is None
     seen.lives.say(names.SYSTEM, QueueResumed(reason="back again"))
     assert (seen.row(EVERY)["paused"], seen.row(EVERY)["paused_by"]) == (False, None)

@@ -17,8 +17,8 @@ from schemas import names
 from schemas.attempt import FileChange
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
-from tests.test_simulation import task
 from tests.fakes import FakeTree, World
+from tests.test_simulation import task
 from tests.world import crew_of, serve
 
 Heard = Callable[[Mapping[str, Any]], Awaitable[None]]

@@ -1,24 +1,21 @@
-"""`kill -9` of the real service at the first sight of eleven event types: nothing is lost or done twice."""
+"""`kill -9` of the real service at the first sight of fourteen event types: nothing is lost or done twice."""
 
 import json
-import os
 import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-import psutil
 import pytest
 
-from adapters.demo_home import agent_setting
-from adapters.home_making import make_home
-from eventstore.sqlite_log import SqliteLog
 from schemas import names
+from tests.service import drop, events, evt, folder, home_at, running, task_text
+from tools.kill_storm.agents import living
+from tools.kill_storm.findings import Reading
 
-KILLED_AT = (
+KILLED_AT: Final = (
     names.TASK_RECEIVED,
     names.TASK_QUEUED,
     names.TASK_CLAIMED,
@@ -28,126 +25,72 @@ KILLED_AT = (
     names.TOOL_USED,
     names.FILES_MODIFIED,
     names.TURN_FINISHED,
+    names.CHECK_FINISHED,
+    names.TASK_INTERRUPTED,
+    names.RETRY_SCHEDULED,
     names.TASK_SUCCEEDED,
     names.ARTIFACT_WRITTEN,
 )
-PATIENCE_S = 30.0
+MORE: Final[Mapping[str, str]] = {
+    names.CHECK_FINISHED: "\n**Success Criteria:**\n- [ ] $ `grep two price.txt`\n",
+    names.TASK_INTERRUPTED: "RECORDED-MISBEHAVE: die-9 1\n",
+    names.RETRY_SCHEDULED: "RECORDED-MISBEHAVE: rate-limit 1\n",
+}
+"""What a task's text says besides, so that such an event comes of it."""
+BEFORE: Final = 10
+"""Tasks that lie in the inbox before the first service begins."""
+PATIENCE_S: Final = 60.0
 
 
-def evt(home: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "adapters.cli", *words, "--home", str(home)]
-
-
-def drop(home: Path, number: int) -> None:
+def drop_task(home: Path, number: int, more: str = "") -> None:
     """A fresh task with a directory and a file of its own."""
-    folder = home / "shops" / f"shop-{number}"
-    folder.mkdir(parents=True)
-    (folder / "price.txt").write_text("one\n", encoding="utf-8", newline="\n")
-    text = (
-        f"---\ntype: bug_fix\ncwd: '{folder}'\n---\n# Task {number}\n\n**Prompt:**\n"
-        f"Mend it.\nRECORDED-EDIT: price.txt: one => two {number}\n"
-    )
-    hidden = home / "tasks" / f".task-{number}.tmp"
-    hidden.write_text(text, encoding="utf-8", newline="\n")
-    hidden.replace(home / "tasks" / f"task-{number}.task.md")
+    name = f"task-{number}"
+    drop(home, name, task_text(folder(home, name), f"two {number}") + more)
 
 
 @contextmanager
-def running(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (home / "service.txt").open("ab") as said:
-        service = subprocess.Popen(evt(home, "run", "--workers", "2"), stdout=said, stderr=said)
-        try:
-            yield service
-        finally:
-            service.kill()
-            service.wait()
+def serving(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with running(home, "--workers", "2", CLAUDE_CODE_RECORDED_DIR=str(home / "memory")) as service:
+        yield service
 
 
 def wait_for(home: Path, event_type: str, after: int, service: subprocess.Popen[bytes]) -> None:
-    log = SqliteLog(home / "logs" / "events.db", read_only=True)
     deadline = time.monotonic() + PATIENCE_S
-    try:
-        while not any(True for _ in log.all(after, types=frozenset({event_type}))):
-            assert service.poll() is None, (home / "service.txt").read_text(encoding="utf-8")
-            assert time.monotonic() < deadline, f"{event_type} was never seen"
-            time.sleep(0.002)
-    finally:
-        log.close()
+    while not any(event.type == event_type for event in events(home, after)):
+        assert service.poll() is None, (home / "service.txt").read_text(encoding="utf-8")
+        assert time.monotonic() < deadline, f"{event_type} was never seen"
+        time.sleep(0.002)
 
 
-def agents_of(home: Path) -> list[int]:
-    """Living recorded agents whose working directory is in this home."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
-        info = process.info
-        is_agent = "evt-recorded-agent" in " ".join(info["cmdline"] or ())
-        if is_agent and info["status"] != psutil.STATUS_ZOMBIE and str(home) in str(info["cwd"]):
-            found.append(process.pid)
-    return found
-
-
-@pytest.mark.timeout(240)
-def test_the_service_killed_at_eleven_kinds_of_event_ends_every_task_once(tmp_path: Path) -> None:
-    home = make_home(tmp_path / "home", register=False).root
-    (home / ".env").write_text(agent_setting(), encoding="utf-8", newline="\n")
-    for number in range(10):
-        drop(home, number)
-    for number, event_type in enumerate(KILLED_AT, start=10):
-        drop(home, number)
-        log = SqliteLog(home / "logs" / "events.db", read_only=True)
-        head = log.head()
-        log.close()
-        with running(home) as service:
+@pytest.mark.timeout(300)
+def test_the_service_killed_at_fourteen_kinds_of_event_ends_every_task_once(tmp_path: Path) -> None:
+    home = home_at(tmp_path / "home")
+    (home / "memory").mkdir()
+    for number in range(BEFORE):
+        drop_task(home, number)
+    for number, event_type in enumerate(KILLED_AT, start=BEFORE):
+        drop_task(home, number, MORE.get(event_type, ""))
+        head = events(home)[-1].global_position
+        with serving(home) as service:
             wait_for(home, event_type, head, service)
-    tasks = 10 + len(KILLED_AT)
-    ended = subprocess.run(
-        evt(home, "run", "--drain", "--quiet"), capture_output=True, encoding="utf-8", check=False
-    )
+    tasks = BEFORE + len(KILLED_AT)
+    ended = evt(home, "run", "--drain", "--quiet", CLAUDE_CODE_RECORDED_DIR=str(home / "memory"))
     assert ended.returncode == 0, ended.stderr
 
-    log = SqliteLog(home / "logs" / "events.db", read_only=True)
-    events = list(log.all())
-    log.close()
-    ends = Counter(event.stream for event in events if event.type in names.ENDS)
-    assert ends == {names.task_stream(f"task-{number}"): 1 for number in range(tasks)}
-    assert {event.type for event in events if event.type in names.ENDS} == {names.TASK_SUCCEEDED}
+    log = events(home)
+    reading = Reading().read(log)
+    assert reading.wrong == []
+    assert {task: life.ends for task, life in reading.lives.items()} == {
+        f"task-{number}": [names.TASK_SUCCEEDED] for number in range(tasks)
+    }
     for number in range(tasks):
-        text = (home / "shops" / f"shop-{number}" / "price.txt").read_text(encoding="utf-8")
+        text = (home / "shops" / f"task-{number}" / "price.txt").read_text(encoding="utf-8")
         assert text == f"two {number}\n"
         artifact = json.loads((home / "results" / f"task-{number}.json").read_bytes())
         assert artifact["files_modified"] == [{"path": "price.txt", "change": "modified"}]
-    assert agents_of(home) == []
+    begun = (event for event in log if event.type == names.TURN_STARTED)
+    assert living({event.data["session_id"]: event.stream for event in begun}) == []
     assert not list((home / "tasks").glob("*.task.md"))
-    verified = subprocess.run(
-        evt(home, "replay", "--verify"), capture_output=True, encoding="utf-8", check=False
-    )
-    assert (verified.returncode, "identical" in verified.stdout) == (0, True), (
-        verified.stdout + verified.stderr
-    )
-    mirror = (home / "logs" / "events.ndjson").read_bytes()
-    assert mirror == b"".join(event.line + b"\n" for event in events)
-
-
-def test_an_agent_that_outlives_its_service_is_ended_before_the_next_one_begins(tmp_path: Path) -> None:
-    home = make_home(tmp_path / "home", register=False).root
-    (home / ".env").write_text(agent_setting(), encoding="utf-8", newline="\n")
-    drop(home, 1)
-    slow = {**os.environ, "CLAUDE_CODE_RECORDED_PAUSE_MS": "60000"}
-    with (home / "service.txt").open("ab") as said:
-        service = subprocess.Popen(evt(home, "run"), stdout=said, stderr=said, env=slow)
-        try:
-            wait_for(home, names.AGENT_STARTED, 0, service)
-        finally:
-            service.kill()
-            service.wait()
-    (agent,) = agents_of(home)
-    with running(home) as service:
-        wait_for(home, names.ORCHESTRATOR_STARTED, 5, service)
-        deadline = time.monotonic() + PATIENCE_S
-        log = SqliteLog(home / "logs" / "events.db", read_only=True)
-        while not (interrupted := list(log.all(types=frozenset({names.TASK_INTERRUPTED})))):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        log.close()
-        assert interrupted[0].data["agent_was_alive"] is True
-        assert agent not in agents_of(home)
+    verified = evt(home, "replay", "--verify")
+    assert (verified.returncode, "identical" in verified.stdout) == (0, True), verified.stdout
+    assert (home / "logs" / "events.ndjson").read_bytes() == b"".join(event.line + b"\n" for event in log)

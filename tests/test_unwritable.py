@@ -1,4 +1,4 @@
-"""A file that cannot be made from the log ends a drain: loudly, with its name, and without harm to the log."""
+"""A file that cannot be made from the log ends a drain: loudly, by its name, without harm to the log."""
 
 from pathlib import Path
 

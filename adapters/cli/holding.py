@@ -22,7 +22,7 @@ def holding_in_words(row: Row, now: int) -> list[str]:
     """The answer of `holding` for people, a line each."""
     said = []
     if row["paused"]:
-        reason = f": {shown(row['sentence'], 100)}" if row["sentence"] and not row["why"] else ""
+        reason = f": {shown(row['pause_reason'], 100)}" if row["pause_reason"] else ""
         said.append(f"paused by {shown(row['paused_by'])}{reason}; `evt resume` lets it go on")
     if waiting := executor_waits(row, now):
         said.append(waiting + (f": {shown(row['sentence'])}" if row["sentence"] else ""))

@@ -39,6 +39,7 @@ class MeasuredAgent:
     name: str
     program: Path
     environ: Mapping[str, str]
+    takes_time: bool
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def agent(kind: str, folder: Path) -> Iterator[MeasuredAgent]:
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_TELEMETRY": "1",
         }
-        yield MeasuredAgent(f"Claude CLI {newer.version}", newer.program, environ)
+        yield MeasuredAgent(f"Claude CLI {newer.version}", newer.program, environ, takes_time=True)
 
 
 def _quick(folder: Path) -> MeasuredAgent:
@@ -69,4 +70,4 @@ def _quick(folder: Path) -> MeasuredAgent:
     program = folder / "quick-agent"
     program.write_text(QUICK, encoding="utf-8", newline="\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return MeasuredAgent("an agent that takes no time", program, {})
+    return MeasuredAgent("an agent that takes no time", program, {}, takes_time=False)

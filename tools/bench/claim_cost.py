@@ -25,11 +25,15 @@ from tools.bench.task_cost import PROMPT, WentWrong
 FOLDERS: Final = 64
 """Tasks share these unless they are to share one: no two that are timed share any."""
 
+WARM_UP: Final = 2
+"""Tasks that are claimed while the service still starts."""
+
 PATIENCE_S: Final = 600.0
 
 
 def measure(agent: MeasuredAgent, queued: Sequence[int], tasks: int, *, one_folder: bool) -> Table:
     """Two workers; what is timed lies between one claim and the next. Raises WentWrong."""
+    tasks = max(tasks, WARM_UP + 2)
     took = {length: _times(agent, length, tasks, one_folder=one_folder) for length in queued}
     least = median(took[queued[0]])
     rows: list[dict[str, Cell]] = [
@@ -58,8 +62,7 @@ def _times(agent: MeasuredAgent, length: int, tasks: int, *, one_folder: bool) -
         finally:
             service.terminate()
             service.wait(STOP_LIMIT_S)
-    # The first ones warm up: they are claimed while the service still starts.
-    return [(later.time - earlier.time) / 1000 for earlier, later in pairwise(claimed[2:])]
+    return [(later.time - earlier.time) / 1000 for earlier, later in pairwise(claimed[WARM_UP:])]
 
 
 def _claims(home: BenchHome, tasks: int, until: float) -> list[Recorded]:

@@ -71,8 +71,10 @@ def _serving(home: BenchHome) -> Iterator[psutil.Process]:
     try:
         until = time.monotonic() + START_LIMIT_S
         while not any(event.type == names.ORCHESTRATOR_STARTED for event in home.events()):
-            if process.poll() is not None or time.monotonic() > until:
-                raise NotStarted(f"`evt run` did not start (exit code {process.returncode})")
+            if process.poll() is not None:
+                raise NotStarted(f"`evt run` did not start: it ended with exit code {process.returncode}")
+            if time.monotonic() > until:
+                raise NotStarted(f"`evt run` did not start within {START_LIMIT_S:g} s")
             time.sleep(0.2)
         yield psutil.Process(process.pid)
     finally:

@@ -1,11 +1,12 @@
 """Work G: what a task costs beside its agent: `evt run --drain` beside a loop that runs the same agent."""
 
+import os
 import subprocess
 import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -144,21 +145,45 @@ def measure(
         contenders += [Loop(agent, at_once), ours[place]]
         contenders += [Theirs(agent, peer, at_once) for peer in peers if peer.missing is None]
     took: defaultdict[int, list[float]] = defaultdict(list)
+    used: defaultdict[int, list[float]] = defaultdict(list)
     with _folder() as folder:
         Loop(agent, 1).run(folder / "first", 1)
     for _ in range(rounds):
         for place, contender in enumerate(contenders):
+            before = _cpu_of_children_s()
             with _folder() as folder:
                 took[place].append(contender.run(folder / "run", tasks))
-    rows = [_row(contenders, took, place, tasks) for place in range(len(contenders))]
-    columns = ("what", "at once", "ratio to a loop", "spread", "to as many at once", "ms a task", "goal")
+            used[place].append(_cpu_of_children_s() - before)
+    goal = GOAL if agent.takes_time else None
+    rows = [_row(contenders, took, used, place, tasks, goal) for place in range(len(contenders))]
+    columns = (
+        "what",
+        "at once",
+        "ratio to a loop",
+        "spread",
+        "to as many at once",
+        "ms a task",
+        "CPU ms",
+        "goal",
+    )
     notes = tuple(f"{peer.name}: {peer.missing}." for peer in peers if peer.missing is not None)
     title = f"{tasks} tasks with {agent.name}, {rounds} rounds in turns"
     return [Table(title, columns, rows, notes), _steps(ours[0])]
 
 
+def _cpu_of_children_s() -> float:
+    """What programs that have ended used; always 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def _row(
-    contenders: Sequence[Contender], took: dict[int, list[float]], place: int, tasks: int
+    contenders: Sequence[Contender],
+    took: Mapping[int, list[float]],
+    used: Mapping[int, list[float]],
+    place: int,
+    tasks: int,
+    goal: float | None,
 ) -> dict[str, Cell]:
     contender = contenders[place]
     alike = next(
@@ -174,7 +199,8 @@ def _row(
         "spread": between,
         "to as many at once": ratios(took[place], took[alike])[0],
         "ms a task": 1000 * median(took[place]) / tasks,
-        "goal": GOAL if isinstance(contender, Ours) and contender.at_once == 1 else None,
+        "CPU ms": 1000 * median(used[place]) / tasks,
+        "goal": goal if isinstance(contender, Ours) and contender.at_once == 1 else None,
     }
 
 
