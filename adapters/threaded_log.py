@@ -4,6 +4,7 @@ What was read lately is kept in memory and answered from there, without a thread
 the bell shows that nobody has appended since. Every visit to the log brings that up.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,9 @@ Stamp = tuple[int, int, int]
 
 TRUST_S: Final = 0.5
 """So long at most memory answers without a look at the log: a bell may have failed to ring."""
+
+GLANCE_S: Final = 0.002
+"""So long at most memory answers without a look at the bell: many ask at the same moment."""
 
 LOOK_S: Final = 1.0
 """So often the log is looked at though the bell was not rung."""
@@ -159,7 +163,13 @@ class ThreadedLog:
     from memory.
     """
 
-    def __init__(self, log: Log, bell: Path | None = None, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        log: Log,
+        bell: Path | None = None,
+        kept_bytes: int = KEPT_BYTES,
+        glance_s: float = GLANCE_S,
+    ) -> None:
         self._log = log
         self._bell = bell
         self._writer = LogWriter(log, self._look)
@@ -167,6 +177,8 @@ class ThreadedLog:
         self._tail = Tail(kept_bytes)
         self._stamp: Stamp | None = None
         self._trusted_until = 0.0
+        self._glance_s = glance_s
+        self._glanced = -math.inf
 
     async def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
         at, wish = trio.current_time(), Append(stream, events, expected)
@@ -214,11 +226,14 @@ class ThreadedLog:
 
     def _is_current(self) -> bool:
         """Whether memory holds all that the log holds past the tail's start."""
-        return (
-            self._stamp is not None
-            and trio.current_time() < self._trusted_until
-            and stamp_of(self._bell) == self._stamp
-        )
+        now = trio.current_time()
+        if self._stamp is None or now >= self._trusted_until:
+            return False
+        if now >= self._glanced + self._glance_s:
+            if stamp_of(self._bell) != self._stamp:
+                return False
+            self._glanced = now
+        return True
 
     async def _visit(self, read: Callable[[], T]) -> tuple[T, Look | None]:
         def look_and_read() -> tuple[T, Look | None]:
@@ -248,6 +263,7 @@ class ThreadedLog:
     def _learn(self, seen: Look | None, at: float) -> bool:
         """Take in what was seen at `at` or later; False when memory knows more by now."""
         if seen is None:
+            self._stamp = None  # there may be more than memory knows, our own append to begin with
             return False
         tail = self._tail
         if seen.end < (tail.head or 0):

@@ -24,7 +24,7 @@ from eventstore.sqlite_schema import AT_POSITIONS, CHAIN, COLUMNS, INSERT
 Row = tuple[int, str, int, str, int, bytes]
 """The columns of an event, in the order of `COLUMNS`."""
 
-PAGE_ROWS: Final = 1000
+PAGE_ROWS: Final = 256
 PAGE_BYTES: Final = 4 * 2**20
 SCAN_ROWS: Final = 20_000
 """So many rows one look passes over while it seeks a type: the lock is not held for longer."""

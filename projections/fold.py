@@ -7,7 +7,7 @@ from eventstore.event import Recorded
 from eventstore.log import Log
 from projections.projection import Projection, Row, Written, by_task
 
-STRETCH: Final = 10_000
+STRETCH: Final = 20_000
 """Events that are looked over for rows that end, before they are folded."""
 
 Stored = Callable[[str], Written | None]

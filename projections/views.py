@@ -29,7 +29,7 @@ from projections.stored_form import (
     event_id,
 )
 
-BATCH: Final = 10_000
+BATCH: Final = 20_000
 """Events that go in together: a row that many of them touch is written once."""
 KEPT_ROWS: Final = 5_000
 """So many rows of a view may stay in memory from one batch to the next."""

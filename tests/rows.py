@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 
 import orjson
 
+from adapters.demo_home import agent_setting
 from adapters.home_making import make_home
 from eventstore.event import Recorded
 from schemas import names
 from schemas.shown import shown
 from tests.service import events, evt
 
-NOBODY = f"CLAUDE_EXECUTABLE='{sys.executable}'\n"
-"""A program that does not know an agent's arguments and ends at once: what matters here comes before it."""
+NOBODY = agent_setting()
+"""An agent that has no recording of these tasks and says so at once: what matters here comes before it."""
 
 TESTS = Path(__file__).resolve().parent
 

@@ -16,6 +16,7 @@ import pytest
 from adapters.cli.main import call
 from adapters.cli.table import VERBS
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES
+from handlers import ending
 from handlers.tools import BY_TYPE
 from schemas.attempt import ErrorClass
 from schemas.registry import FACTS
@@ -210,7 +211,10 @@ def words_of_the_code() -> frozenset[str]:
 FIRST = {name.split("_")[0] for name in FACTS}
 LAST = {name.split("_")[-1] for name in FACTS}
 FIELDS = {field for fact in FACTS.values() for field in fact.model_fields}
-REASONS = set(re.findall(r"`(\w+)` \|$", write_reference.outcome_table(), re.MULTILINE))
+REASONS = {
+    *re.findall(r"\| `(\w+)` \| [^|]*\|$", write_reference.outcome_table(), re.MULTILINE),
+    *re.findall(r'reason="(\w+)"', Path(ending.__file__).read_text(encoding="utf-8")),
+}
 
 
 def wrong_words(text: str, known: frozenset[str]) -> set[str]:

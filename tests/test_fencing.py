@@ -6,27 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import trio
-from trio.testing import MockClock
 
-from adapters.attempt import Fenced
 from adapters.process_tree import alive
-from adapters.supervisor import Supervisor
-from eventstore.event import Event, Place, Recorded
+from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
-from eventstore.memory_log import MemoryLog
-from handlers.attempt import ATTEMPT
 from schemas import names
-from schemas.attempt import InterruptAttempt
 from schemas.process import ProcessIdentity
-from schemas.service import NoteStart
-from schemas.turn import NoteAgent
 from tests.held_agent import (
     AFTER_ITS_TOOL,
     BEFORE_ITS_RESULT,
@@ -36,11 +26,7 @@ from tests.held_agent import (
     is_held,
     let_go,
 )
-from tests.rule_bench import AGENT, SESSION, TURNING, Bench
 from tests.service import PATIENCE_S, drop, environment, events, folder, home_at, running, task_text, until
-from tests.test_simulated_trouble import events_of, say, world_of
-from tests.test_simulation import task as simulated
-from tests.world import crew_of, serve
 from tools.kill_storm.agents import Living, doubled, living
 from tools.kill_storm.findings import Reading
 
@@ -232,17 +218,6 @@ def test_a_service_whose_lock_was_removed_makes_room_for_the_next_one(tmp_path: 
     assert agents(home) == []
 
 
-def test_whoever_takes_over_from_one_that_may_live_begins_a_session_of_its_own() -> None:
-    # The other one, when it wakes, ends whatever bears its session's id.
-    carried = []
-    for expired in (True, False):
-        bench = Bench(*TURNING)
-        bench.do(NoteAgent, process=AGENT)
-        bench.do(InterruptAttempt, lease_expired=expired)
-        carried.append(bench.state(ATTEMPT).carry)
-    assert carried == [None, SESSION]
-
-
 def test_four_agents_of_a_dead_service_are_ended_before_their_sessions_go_on(tmp_path: Path) -> None:
     home = held_home(tmp_path)
     tasks = ("a", "b", "c", "d")
@@ -315,85 +290,3 @@ def test_a_task_that_kills_its_agent_each_time_is_given_up_and_the_others_go_on(
     (failed,) = (event for event in end if event.type == names.TASK_FAILED)
     assert (failed.data["error_class"], failed.data["attempt"]) == ("worker_lost", 3)
     assert agents(home) == []
-
-
-def test_an_idle_service_claims_nothing_once_another_one_has_started() -> None:
-    world = world_of(a=simulated("alpha"))
-
-    async def main() -> None:
-        crew = crew_of(world)
-        for _ in range(3):
-            await crew.intake.scan()
-        await crew.policies.drain()
-        for pid in (crew.processes.own().pid, 99):
-            process = crew.processes.own().model_copy(update={"pid": pid})
-            start = NoteStart(**crew.stamp("service"), version="0", process=process, workers=1, drain=False)
-            await crew.dispatch(start)
-        with pytest.raises(Fenced), trio.fail_after(60):
-            await crew.claims.next("w1")
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-    assert not events_of(world, names.TASK_CLAIMED)
-
-
-def test_what_a_stopped_service_would_give_back_is_rejected_where_it_was_taken_away() -> None:
-    world = world_of(a=simulated("alpha slowly"))
-
-    async def main() -> None:
-        supervisor = Supervisor(crew_of(world))  # deaf: it may be stopped before it hears of it
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(supervisor.run)
-            await trio.sleep_until(20)
-            taken = {"task_id": "a", "attempt": 1, "reason": "thought dead", "lease_expired": True}
-            say(world, InterruptAttempt, "i", **taken)
-            for _ in range(2):
-                supervisor.stop("at once")
-
-    try:
-        trio.run(main, clock=MockClock(autojump_threshold=0))
-    except ExceptionGroup as heard:
-        assert heard.split(Fenced)[1] is None
-    (stale,) = events_of(world, names.STALE_RESULT_REJECTED)
-    assert stale.data["attempt"] == 1
-    assert len(events_of(world, names.TASK_INTERRUPTED)) == 1
-
-
-@dataclass
-class Counting(MemoryLog):
-    """Calls `then` after so many appends."""
-
-    left: int
-    then: Callable[[], None]
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
-        places = super().append(stream, events, expected)
-        self.left -= 1
-        if self.left == 0:
-            self.then()
-        return places
-
-
-@pytest.mark.parametrize("count", range(1, 26))
-def test_whenever_a_service_is_stopped_at_once_it_calls_nothing_of_its_own_stale(count: int) -> None:
-    world = world_of(a=simulated("alpha"))
-    stopped: list[Supervisor] = []
-
-    def stop() -> None:
-        for _ in range(2):
-            stopped[0].stop("at once")
-
-    world.log = Counting(count, stop)
-
-    async def main() -> None:
-        stopped.append(Supervisor(crew_of(world), 60.0))
-        await stopped[0].run()
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
-    assert not events_of(world, names.STALE_RESULT_REJECTED)
-    assert not world.alive
-    world.restart()
-    assert serve(world)
-    assert len(events_of(world, names.TASK_SUCCEEDED)) == 1

@@ -217,7 +217,7 @@ ROWS = (
         "again.task.md",
         GIVEN,
         "task given was taken in before with the same bytes and is queued.",
-        "See it with `evt show given`; give the file another `id` to have it done again.",
+        "Have it done again with `evt retry given`, or give the file another `id`.",
     ),
     Row(
         "an id used before, other bytes",
@@ -279,8 +279,8 @@ def test_a_check_says_what_the_inbox_says(checked: Mapping[str, Mapping[str, Any
     if row.reads is None:
         assert (told["verdict"], told["warnings"]) == ("taken", list(row.notes))
         return
-    conflict = row.name in ("again.task.md", "other.task.md")
-    assert told["verdict"] == ("conflict" if conflict else "refused")
+    verdicts = {"again.task.md": "known", "other.task.md": "conflict"}
+    assert told["verdict"] == verdicts.get(row.name, "refused")
     assert (told["message"], told["hint"]) == (row.reads, row.advice)
 
 

@@ -58,7 +58,7 @@ class Here:
         self.counted = Counted(SqliteLog.create(self.path))
         self.other = SqliteLog(self.path)
         self.bell = folder / ".bell"
-        self.ours = ThreadedLog(self.counted, self.bell, kept_bytes)
+        self.ours = ThreadedLog(self.counted, self.bell, kept_bytes, glance_s=0)
         self.number = 0
 
     def __enter__(self) -> "Here":
@@ -192,6 +192,21 @@ def test_an_event_whose_bell_did_not_ring_is_seen_when_trust_ends(here: Here) ->
         assert len(await here.ours.read_stream("a-1", NO_STREAM)) == 2
 
     trio.run(look_again, clock=clock)
+
+
+def test_our_own_append_is_read_though_the_bell_is_gone(here: Here) -> None:
+    async def append_twice() -> None:
+        bell = here.path.with_name("a bell that nobody holds open")
+        bell.touch()
+        log = ThreadedLog(here.counted, bell)
+        await log.append("a-1", [here.fact()], NO_STREAM)
+        assert await log.read_all(1, 10) == []
+        bell.unlink()
+        await log.append("a-1", [here.fact()], 0)
+        assert len(await log.read_all(1, 10)) == 1
+        assert len(await log.read_stream("a-1", 0)) == 1
+
+    trio.run(append_twice, clock=MockClock())
 
 
 def test_a_lost_race_is_never_decided_again_from_memory(here: Here) -> None:

@@ -142,7 +142,7 @@ def test_a_session_that_is_lost_is_begun_anew_within_the_attempt(troubled: Path)
 
 def test_a_quota_is_waited_for_though_the_service_is_killed_and_then_all_goes_on(tmp_path: Path) -> None:
     home = home_at(tmp_path / "home")
-    drop_wishing(home, "a", "quota 6")
+    drop_wishing(home, "a", "quota 3")
     with serving(home, "--workers", "1"):
         wait = wait_for_type(home, "a", names.QUOTA_WAIT_STARTED)
     told = evt(home, "show", "a")

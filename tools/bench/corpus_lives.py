@@ -145,6 +145,7 @@ def _life(chance: random.Random, number: int) -> Life:
         yield _said(
             stream, "cli:ada", _ended(TaskCancelled, 0, kind, agent, reason="not needed", by="cli:ada")
         )
+        yield _said(stream, "service", _written(subject, number))
         yield _said(stream, "service", _archived(subject, "cancelled"))
         return
     attempt = 1
