@@ -15,15 +15,20 @@ from projections.view_rows import ViewRows, ViewsDamaged
 class Difference:
     """A row that is not what the log says; None stands for no row.
 
-    `global_position` is that of the last event that wrote it, as the fresh fold knows
-    it, else as it is stored.
+    Each is followed by the global position of the event that last wrote it.
     """
 
     view: str
     key: str
     stored: Row | None
+    stored_at: int | None
     fresh: Row | None
-    global_position: int
+    fresh_at: int | None
+
+    @property
+    def global_position(self) -> int:
+        """Of the last event that wrote it, as the fresh fold knows it, else as it is stored."""
+        return self.fresh_at or self.stored_at or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,14 @@ def _fold(log: Log, folds: Sequence[Fold], compared: Mapping[str, int]) -> int:
 
 def _differing(fold: Fold, stored: Iterable[tuple[str, Written]]) -> Iterator[Difference]:
     """The stored rows pass by one at a time: they need not fit into memory beside the fresh ones."""
-    met: set[str] = set()
+    name, met = fold.projection.name, set[str]()
     for key, old in stored:
         met.add(key)
         new = fold.get(key)
-        if new != old:
-            position = old.global_position if new is None else new.global_position
-            yield Difference(fold.projection.name, key, old.row, None if new is None else new.row, position)
+        if new is None:
+            yield Difference(name, key, *old, None, None)
+        elif new != old:
+            yield Difference(name, key, *old, *new)
     for key, new in fold.changed(0):
         if key not in met:
-            yield Difference(fold.projection.name, key, None, new.row, new.global_position)
+            yield Difference(name, key, None, None, *new)

@@ -7,6 +7,7 @@ for nevertheless: what it says it cost is in the sums too (`rejected_usd` says h
 from typing import Any, Final
 
 from eventstore.event import Recorded
+from eventstore.moment import utc_day
 from projections.projection import Projection, Row
 from schemas import names
 
@@ -20,7 +21,7 @@ def day_key(when: str) -> str:
 
 
 def _keys(event: Recorded) -> tuple[str, ...]:
-    return (ALL, day_key(event.when), f"task:{names.task_of(event.stream)}")
+    return (ALL, day_key(utc_day(event.time)), f"task:{names.task_of(event.stream)}")
 
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:

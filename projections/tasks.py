@@ -1,6 +1,6 @@
 """tasks: every task there ever was, and every refusal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from eventstore.event import Recorded
@@ -8,6 +8,7 @@ from projections.projection import Projection, Row
 from projections.standing import standing_of, told
 from schemas import names
 from schemas.file_changes import NO_CHANGES, FileChanges
+from schemas.standing import MOVES
 
 BESIDE: Final = frozenset({names.ARTIFACT_WRITTEN, names.TASK_ARCHIVED, names.SECRET_REDACTED})
 """Receipts for files, and notes on another event: none of the task's own doing."""
@@ -83,8 +84,12 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
         return {**_refused(event), **seen}
     if row is None:
         return None
-    standing = standing_of(row).after(event.type, event.data)
-    return {**row, **_changes(row, event), **told(standing), **seen}
+    # Most events move nothing: their bodies are not read.
+    changes = CHANGES.get(event.type)
+    new = {**row, **seen} if changes is None else {**row, **changes(row, event), **seen}
+    if event.type in MOVES:
+        new.update(told(standing_of(row).after(event.type, event.data)))
+    return new
 
 
 def _received(event: Recorded) -> Row:
@@ -131,52 +136,50 @@ def _refused(event: Recorded) -> Row:
     }
 
 
-def _changes(row: Row, event: Recorded) -> dict[str, Any]:
-    """What an event changes in the row of a known task."""
-    match event.type:
-        case names.TASK_QUEUED:
-            return {
-                "queued_at": event.time,
-                "waits_for": list(event.data["waits_for"]),
-                "not_before": event.data["not_before"],
-                "executor": event.data["executor"],
-            }
-        case names.RETRY_REQUESTED:
-            return {**AGAIN, "queued_at": event.time, "waits_for": list(event.data["waits_for"])}
-        case names.TASK_RELEASED:
-            return {"waits_for": []}
-        case names.TASK_CLAIMED:
-            data = event.data
-            return {
-                "attempt": data["attempt"],
-                "worker": data["worker"],
-                "cwd": data["cwd"],
-                "claimed_at": event.time,
-                "session_id": None,
-                "checks": [],
-            }
-        case names.TASK_INTERRUPTED:
-            return {"worker": None, "claimed_at": None, "not_before": None, "sentence": event.data["reason"]}
-        case names.RETRY_SCHEDULED | names.QUOTA_WAIT_STARTED:
-            return _waits(event)
-        case names.CHECK_FINISHED:
-            result = event.data["result"]
-            told_check = {name: result[name] for name in ("index", "command", "passed")}
-            return {"checks": [*row["checks"], told_check]}
-        case names.TURN_STARTED:
-            return {"session_id": event.data["session_id"]}
-        case names.FILES_MODIFIED:
-            return _files(_file_changes(row).found(event.data["files"]))
-        case names.STEP_FINISHED if event.data["phase"] == "snapshot" and event.data["blob"] is not None:
-            return _files(_file_changes(row).measured_from(event.data["blob"]))
-        case names.TURN_FINISHED:
-            return _spent(row, event.data)
-        case names.CANCEL_REQUESTED:
-            return {"cancel_requested": True}
-        case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
-            return _ended(event)
-        case _:
-            return {}
+def _queued(row: Row, event: Recorded) -> dict[str, Any]:
+    data = event.data
+    return {
+        "queued_at": event.time,
+        "waits_for": list(data["waits_for"]),
+        "not_before": data["not_before"],
+        "executor": data["executor"],
+    }
+
+
+def _asked_again(row: Row, event: Recorded) -> dict[str, Any]:
+    return {**AGAIN, "queued_at": event.time, "waits_for": list(event.data["waits_for"])}
+
+
+def _claimed(row: Row, event: Recorded) -> dict[str, Any]:
+    data = event.data
+    return {
+        "attempt": data["attempt"],
+        "worker": data["worker"],
+        "cwd": data["cwd"],
+        "claimed_at": event.time,
+        "session_id": None,
+        "checks": [],
+    }
+
+
+def _interrupted(row: Row, event: Recorded) -> dict[str, Any]:
+    return {"worker": None, "claimed_at": None, "not_before": None, "sentence": event.data["reason"]}
+
+
+def _checked(row: Row, event: Recorded) -> dict[str, Any]:
+    result = event.data["result"]
+    return {"checks": [*row["checks"], {name: result[name] for name in ("index", "command", "passed")}]}
+
+
+def _modified(row: Row, event: Recorded) -> dict[str, Any]:
+    return _files(_file_changes(row).found(event.data["files"]))
+
+
+def _step_finished(row: Row, event: Recorded) -> dict[str, Any]:
+    data = event.data
+    if data["phase"] != "snapshot" or data["blob"] is None:
+        return {}
+    return _files(_file_changes(row).measured_from(data["blob"]))
 
 
 def _file_changes(row: Row) -> FileChanges:
@@ -196,7 +199,7 @@ def _files(changes: FileChanges) -> dict[str, Any]:
     return {"files_modified": len(changes.current), "changes": kept}
 
 
-def _waits(event: Recorded) -> dict[str, Any]:
+def _waits(row: Row, event: Recorded) -> dict[str, Any]:
     """Why and until when a task is not tried again yet."""
     data = event.data
     return {
@@ -209,8 +212,8 @@ def _waits(event: Recorded) -> dict[str, Any]:
     }
 
 
-def _spent(row: Row, turn: Mapping[str, Any]) -> dict[str, Any]:
-    spent, attempt = turn["spent"], str(turn["attempt"])
+def _spent(row: Row, event: Recorded) -> dict[str, Any]:
+    spent, attempt = event.data["spent"], str(event.data["attempt"])
     before = row["by_attempt"].get(attempt, 0.0)
     return {
         "cost_usd": round(row["cost_usd"] + spent["usd"], 9),
@@ -219,7 +222,7 @@ def _spent(row: Row, turn: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ended(event: Recorded) -> dict[str, Any]:
+def _ended(row: Row, event: Recorded) -> dict[str, Any]:
     data = event.data
     return {
         "ended_at": event.time,
@@ -233,5 +236,23 @@ def _ended(event: Recorded) -> dict[str, Any]:
         "changes": None,
     }
 
+
+CHANGES: Final[Mapping[str, Callable[[Row, Recorded], dict[str, Any]]]] = {
+    names.TASK_QUEUED: _queued,
+    names.RETRY_REQUESTED: _asked_again,
+    names.TASK_RELEASED: lambda row, event: {"waits_for": []},
+    names.TASK_CLAIMED: _claimed,
+    names.TASK_INTERRUPTED: _interrupted,
+    names.RETRY_SCHEDULED: _waits,
+    names.QUOTA_WAIT_STARTED: _waits,
+    names.CHECK_FINISHED: _checked,
+    names.TURN_STARTED: lambda row, event: {"session_id": event.data["session_id"]},
+    names.FILES_MODIFIED: _modified,
+    names.STEP_FINISHED: _step_finished,
+    names.TURN_FINISHED: _spent,
+    names.CANCEL_REQUESTED: lambda row, event: {"cancel_requested": True},
+    **dict.fromkeys(names.ENDS, _ended),
+}
+"""What an event changes, beside the status, in the row of a known task."""
 
 PROJECTION: Final = Projection(name="tasks", version=3, types=None, keys=_keys, apply=_apply)

@@ -13,7 +13,7 @@ from adapters.home_making import make_home
 from eventstore.event import Recorded
 from eventstore.sqlite_log import SqliteLog
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def home_at(root: Path, settings: str = "") -> Path:

@@ -18,7 +18,7 @@ from tools.kill_storm.findings import Reading
 pytestmark = pytest.mark.timeout(300)
 
 LONG_S = 90.0
-SILENCE_S = 8
+SILENCE_S = 10
 STORY: Final = frozenset(
     {
         *(names.TASK_CLAIMED, names.TURN_STARTED, names.TURN_FINISHED, names.INACTIVITY_TIMEOUT),

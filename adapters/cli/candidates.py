@@ -30,7 +30,7 @@ FITTING: Final[Mapping[str, frozenset[str]]] = {
     "retry": frozenset({"succeeded", "failed", "cancelled", "waiting_retry", "waiting_quota"}),
 }
 """Of which statuses a task is that a verb can do something to; of any where the verb is not here."""
-UNTOLD: Final = frozenset({"N", "P|T", "REASON", "S", "T"})
+UNTOLD: Final = frozenset({"KEY", "N", "P|T", "REASON", "S", "T"})
 """Numbers, moments and free words: nobody can know what is meant."""
 
 

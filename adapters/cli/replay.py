@@ -11,48 +11,23 @@ import orjson
 from adapters.cli.call import Call
 from adapters.cli.event_words import TELLING
 from adapters.cli.failure import BAD, GOOD, USAGE, Failure
-from adapters.cli.moments import end_of, now, span
+from adapters.cli.moments import end_of, millisecond, now
 from adapters.cli.output import Output
 from adapters.cli.progress import Progress
+from adapters.cli.watched_log import WatchedLog
 from adapters.home import Home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.log import Log
 from eventstore.unknown_types import unknown_types
 from projections.all_views import ALL
 from projections.comparison import Comparison, Difference, differences
-from projections.live import LiveViews
+from projections.fold import Fold, fold_events
 from projections.projection import Row
 from schemas.shown import shown
 
 ROW_SHOWN: Final = 2000
 """Characters of a row that differs; `--json` has all of it."""
 DIFFERENCES_NAMED: Final = 100
-BETWEEN_LOOKS: Final = 256
-
-
-class WatchedLog(SqliteLog):
-    """Opened for reading; a person sees how far the reading is."""
-
-    def __init__(self, home: Home, progress: Progress) -> None:
-        super().__init__(home.log, read_only=True)
-        self.upto = self.head()
-        self._progress = progress
-        self._begun = time.monotonic()
-
-    def all(
-        self, after: int = 0, upto: int | None = None, types: frozenset[str] | None = None
-    ) -> Iterator[Recorded]:
-        """See Log.all."""
-        for event in super().all(after, upto, types):
-            if not event.global_position % BETWEEN_LOOKS and self._progress.due():
-                self._show(event.global_position)
-            yield event
-
-    def _show(self, at: int) -> None:
-        rate = at / max(time.monotonic() - self._begun, 1e-6)
-        bar = ("#" * (20 * at // max(self.upto, 1))).ljust(20, ".")
-        left = span(round((self.upto - at) / rate * 1e6))
-        self._progress.show(f"[{bar}] {at} of {self.upto} events, {rate:,.0f}/s, {left} left")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +56,7 @@ def run(call: Call) -> int:
 def _replay(call: Call, log: WatchedLog, progress: Progress) -> int:
     if call.args.at is not None:
         log.upto = end_of(call.args.at, log, now())
-    live, unknown, begun = LiveViews(ALL), dict[str, int](), time.monotonic()
+    folds, unknown, begun = [Fold(projection) for projection in ALL], dict[str, int](), time.monotonic()
 
     def counted() -> Iterator[Recorded]:
         for event in log.all(0, log.upto):
@@ -89,8 +64,8 @@ def _replay(call: Call, log: WatchedLog, progress: Progress) -> int:
                 unknown[event.type] = unknown.get(event.type, 0) + 1
             yield event
 
-    live.apply(counted())
-    rows = {projection.name: len(live.rows(projection.name)) for projection in ALL}
+    fold_events(folds, counted())
+    rows = {fold.projection.name: len(fold) for fold in folds}
     progress.clear()
     told = {
         **_speed(log.upto, time.monotonic() - begun),
@@ -112,10 +87,10 @@ def _verify(call: Call, home: Home, log: WatchedLog, progress: Progress) -> int:
     progress.clear()
     told = {**speed, "position": _position(found), "unknown_types": unknown_types(log, TELLING)}
     if call.output.json:
-        call.output.document({**told, "verify": _as_document(found)})
+        call.output.document({**told, "verify": _as_document(found, log)})
     else:
         _say_speed(call.output, told)
-        _say_verdict(call.output, found, log.head())
+        _say_verdict(call.output, found, log)
     return GOOD if found.identical else BAD
 
 
@@ -137,7 +112,7 @@ def _say_speed(output: Output, told: dict[str, Any]) -> None:
         output.line(f"event types that this version does not know, kept and passed over: {found}")
 
 
-def _say_verdict(output: Output, found: Comparison, head: int) -> None:
+def _say_verdict(output: Output, found: Comparison, log: Log) -> None:
     for name, why in sorted(found.not_compared.items()):
         output.line(f"{output.paint('not compared', 'yellow')}  {name}: {shown(why)}")
     if found.not_compared:
@@ -145,45 +120,66 @@ def _say_verdict(output: Output, found: Comparison, head: int) -> None:
             "Views are stored by `evt run` and by every verb that writes: let one do so, then verify again."
         )
     if found.differences:
-        _say_difference(output, found.differences[0], len(found.differences))
+        _say_difference(output, found.differences[0], len(found.differences), log)
     if found.identical:
         views = f"{len(found.compared)} views as of event {_position(found)}"
         output.line(f"{output.paint('identical', 'green')}: {views}")
-    behind = head - _position(found)
+    behind = log.head() - _position(found)
     if found.compared and behind:
         remedy = "the next verb that writes brings them up"
         output.note(f"note: the stored views are {behind} events behind the log; {remedy}.")
 
 
-def _say_difference(output: Output, first: Difference, count: int) -> None:
+def _say_difference(output: Output, first: Difference, count: int, log: Log) -> None:
     more = "" if count == 1 else f", the first of {count} rows"
     where = f"view {first.view}, key {shown(first.key)}, event {first.global_position}{more}"
     output.line(f"{output.paint('differs', 'red')}: {where}")
-    output.line(f"  stored     {_row(first.stored)}")
-    output.line(f"  should be  {_row(first.fresh)}")
+    output.line(f"  event      {_named(_event(log, first.global_position))}")
+    output.line(f"  stored     {_row(first.stored, first.stored_at, first.fresh_at)}")
+    output.line(f"  should be  {_row(first.fresh, first.fresh_at, first.stored_at)}")
     output.note("The log is the truth: delete logs/views.db while nothing runs, and it is made anew.")
 
 
-def _row(row: Row | None) -> str:
+def _event(log: Log, position: int) -> Recorded | None:
+    """None where the stored row names a position that the log does not have."""
+    return next(log.all(position - 1, position), None)
+
+
+def _named(event: Recorded | None) -> str:
+    if event is None:
+        return "is not in the log"
+    where = f"{event.global_position}  {shown(event.type)}  {shown(event.stream)}"
+    return f"{where}  {millisecond(event.time)}"
+
+
+def _row(row: Row | None, at: int | None, other: int | None) -> str:
+    """`at` is the event that wrote it; said where the other row was written by another one."""
     if row is None:
         return "no such row"
-    return shown(orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(), ROW_SHOWN)
+    by = "" if other is None or at == other else f"  (by event {at})"
+    return shown(orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode(), ROW_SHOWN) + by
 
 
-def _as_document(found: Comparison) -> dict[str, Any]:
+def _as_document(found: Comparison, log: Log) -> dict[str, Any]:
     return {
         "identical": found.identical,
         "compared": found.compared,
         "not_compared": found.not_compared,
         "rows_that_differ": len(found.differences),
-        "differences": [
-            {
-                "view": one.view,
-                "key": one.key,
-                "global_position": one.global_position,
-                "stored": one.stored,
-                "fresh": one.fresh,
-            }
-            for one in found.differences[:DIFFERENCES_NAMED]
-        ],
+        "differences": [_difference(one, log) for one in found.differences[:DIFFERENCES_NAMED]],
+    }
+
+
+def _difference(one: Difference, log: Log) -> dict[str, Any]:
+    event = _event(log, one.global_position)
+    return {
+        "view": one.view,
+        "key": one.key,
+        "global_position": one.global_position,
+        "type": None if event is None else event.type,
+        "stream": None if event is None else event.stream,
+        "stored": one.stored,
+        "stored_position": one.stored_at,
+        "fresh": one.fresh,
+        "fresh_position": one.fresh_at,
     }
