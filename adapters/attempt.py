@@ -34,6 +34,7 @@ from schemas.attempt import (
     NoteFiles,
     Phase,
     RejectStale,
+    StartCheck,
     StartStep,
 )
 from schemas.names import task_stream
@@ -84,6 +85,7 @@ class Attempt:
         self._actor = f"worker:{worker}"
         self._lease_until = claim.lease_until
         self._called_off = ""
+        self._compared = claim.state.owed is not None
         self._ending = False
         self._files = FileFeed(shop.tree, claim.cwd, self._note_files)
 
@@ -105,6 +107,20 @@ class Attempt:
             raise
 
     async def _work(self) -> None:
+        # An attempt before this one was interrupted when nothing but its checks was left.
+        if self._claim.state.owed is None:
+            await self._do()
+        if not self._called_off:
+            await self._check()
+        if self._called_off == "paused":
+            await self._give_back("the task was paused")
+            return
+        self._ending = True
+        await self._say(EndAttempt(**self._held()))
+        await self._shop.feed.advance()
+
+    async def _do(self) -> None:
+        """The agent's part, and what it changed."""
         async with self._step("snapshot") as made:
             snapshot = await self._files.begin()
             kept = await self._shop.blobs.put(snapshot)
@@ -113,15 +129,10 @@ class Attempt:
             whole = kept == hashlib.sha256(snapshot).hexdigest()
             made |= {"blob": kept} if whole else {"note": "a name in it looks like a secret"}
         await self._agent()
-        if self._called_off == "paused":
-            await self._give_back("the task was paused")
-            return
-        async with self._step("compare") as made:
-            made["note"] = await self._files.finish()
-        await self._check()
-        self._ending = True
-        await self._say(EndAttempt(**self._held()))
-        await self._shop.feed.advance()
+        if self._called_off != "paused":
+            async with self._step("compare") as made:
+                made["note"] = await self._files.finish()
+            self._compared = True
 
     async def _say(self, command: AttemptCommand, cost_usd: float | None = None) -> None:
         """Raises Fenced when the attempt is no longer ours; that it was tried stands in the log then."""
@@ -143,7 +154,8 @@ class Attempt:
             if not self._ending:
                 await self._reject("InterruptAttempt")
             return
-        reasons = [why, await self._files.finish()]
+        # What changed since the comparison is the checks' doing, not the agent's.
+        reasons = [why, None if self._compared else await self._files.finish()]
         reason = "; ".join(filter(None, reasons))
         await self._shop.dispatch(InterruptAttempt(**self._held(), reason=reason))
         await self._shop.feed.advance()
@@ -197,7 +209,7 @@ class Attempt:
                 end = await self._shop.agent.run(order, self._started, lambda line: self._line(heard, line))
                 nursery.cancel_scope.cancel()
 
-        await self._unless_called_off(work, frozenset({"lost", "cancelled", "paused"}))
+        await self._unless_called_off(work)
         if end is None:
             elapsed_ms = max(0, (self._shop.stamp.clock.now() - began) // 1000)
             ended = "cancelled" if self._called_off == "cancelled" else "interrupted"
@@ -229,24 +241,20 @@ class Attempt:
             resume=carry is not None,
         )
 
-    async def _unless_called_off(self, work: Callable[[], Awaitable[None]], heeds: frozenset[str]) -> None:
-        """Do it; stop when the task is called off for a reason that is heeded.
-
-        Raises Fenced when the attempt was taken away.
-        """
+    async def _unless_called_off(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; stop when the task is called off. Raises Fenced when the attempt was taken away."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, nursery.cancel_scope, heeds)
+            nursery.start_soon(self._watch, nursery.cancel_scope)
             await work()
             nursery.cancel_scope.cancel()
         if self._called_off == "lost":
             await self._reject("the work itself")
             raise Fenced(f"attempt {self._claim.attempt} of task {self._claim.task_id} was taken away.")
 
-    async def _watch(self, scope: trio.CancelScope, heeds: frozenset[str]) -> None:
+    async def _watch(self, scope: trio.CancelScope) -> None:
         while True:
             position = await self._shop.feed.advance()
-            reason = self._reason_to_stop()
-            if reason in heeds:
+            if reason := self._reason_to_stop():
                 self._called_off = reason
                 scope.cancel()
             await self._shop.feed.moved(position)
@@ -263,19 +271,20 @@ class Attempt:
         """Run the task's checks where the agent says that it is done: what they say is evidence."""
         state, _ = await self._shop.dispatch.state(ATTEMPT, task_stream(self._claim.task_id))
         due = due_checks(state.spec or {})
-        if not due or self._called_off or full_verdict(state).kind == "failed":
+        if not due or full_verdict(state).kind == "failed":
             return
 
         async def work() -> None:
             for index, command in due:
                 session_id = self._shop.stamp.ids.new()
+                start = StartCheck(**self._held(), index=index, command=command, session_id=session_id)
+                await self._say(start)
                 result = await self._shop.checks.run(index, command, self._claim.cwd, session_id)
                 await self._say(NoteCheck(**self._held(), result=result))
                 await self._renew()
 
         async with self._step("checks"):
-            # The agent is done: a pause comes too late to save anything.
-            await self._unless_called_off(work, frozenset({"lost", "cancelled"}))
+            await self._unless_called_off(work)
 
     async def _started(self, process: ProcessIdentity) -> None:
         await self._say(NoteAgent(**self._held(), process=process))

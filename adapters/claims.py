@@ -83,7 +83,7 @@ class Claims:
                 row = None if self.closed else choose(rows, self._stamp.clock.now(), executors)
                 if row is not None:
                     await refuse_if_taken_over(self._dispatch, self._processes.own())
-                if row is not None and not await self._day_is_spent():
+                if row is not None and not await self.day_is_spent():
                     claim = await self._claim(
                         str(row["task_id"]), str(row["cwd"]), str(row["executor"]), worker
                     )
@@ -92,8 +92,8 @@ class Claims:
                     continue
             await self._feed.moved(position)
 
-    async def _day_is_spent(self) -> bool:
-        """Whether today (UTC) has cost what a day may cost; a change of that is an event."""
+    async def day_is_spent(self) -> bool:
+        """Whether today (UTC) has cost what a day may cost; when that changes, it is an event."""
         live, clock = self._feed.live, self._stamp.clock
         today = datetime.fromtimestamp(clock.now() / 1_000_000, UTC)
         day = today.date().isoformat()

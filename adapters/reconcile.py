@@ -90,7 +90,10 @@ class Reconcile:
         alive = False
         if state.session_id is not None:
             alive = await self._processes.kill(agent, _canonical(state.session_id))
-        reasons = [reason, await self._note_files(task_id, state)]
+        if state.check_session is not None:
+            await self._processes.kill(None, _canonical(state.check_session))
+        # What changed since the comparison is the checks' doing, not the agent's.
+        reasons = [reason, None if state.compared else await self._note_files(task_id, state)]
         # Where the agent had ended and said so, the rule judges that instead: nothing is paid for twice.
         await self._dispatch(
             InterruptAttempt(

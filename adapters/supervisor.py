@@ -87,6 +87,8 @@ class Supervisor:
         crew = self._crew
         await crew.feed.advance()
         await crew.reconcile.close_foreign()
+        # What a day may cost can have been set anew since the log said that it was spent.
+        await crew.claims.day_is_spent()
         await crew.dispatch(
             NoteStart(
                 **crew.stamp("service"),

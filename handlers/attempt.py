@@ -12,6 +12,7 @@ from handlers.scheduling import CLAIMABLE
 from handlers.spending import own_share
 from schemas.attempt import (
     CheckFinished,
+    CheckStarted,
     ClaimTask,
     EndAttempt,
     ExtendLease,
@@ -23,6 +24,7 @@ from schemas.attempt import (
     NoteFiles,
     RejectStale,
     StaleResultRejected,
+    StartCheck,
     StartStep,
     StepFinished,
     StepStarted,
@@ -108,6 +110,7 @@ _PLAIN: dict[type[AttemptCommand], type[Fact]] = {
     StartStep: StepStarted,
     FinishStep: StepFinished,
     NoteTool: ToolUsed,
+    StartCheck: CheckStarted,
     NoteCheck: CheckFinished,
 }
 

@@ -39,7 +39,9 @@ class AttemptState:
     """`spec` is what was received; `report` the last turn's, as it stands in the log.
 
     `carry` is the session that the next attempt goes on with; `uncompared` says why the last
-    comparison of the attempt failed; `rejected` are attempts whose late words were refused.
+    comparison of the attempt failed; `owed` is a good report whose checks were not all run: the next
+    attempt runs nothing but them. `check_session` marks the check at work; `rejected` are
+    attempts whose late words were refused.
     """
 
     standing: Standing = UNKNOWN
@@ -64,7 +66,10 @@ class AttemptState:
     why: str = ""
     changes: FileChanges = NO_CHANGES
     uncompared: str | None = None
+    compared: bool = False
     checks: tuple[Mapping[str, Any], ...] = ()
+    check_session: str | None = None
+    owed: Mapping[str, Any] | None = None
     money: Money = Money()
     tries: Tries = Tries()
     cancel_requested: bool = False
@@ -109,7 +114,7 @@ def evolve(state: AttemptState, event: Recorded) -> AttemptState:
         case names.STALE_RESULT_REJECTED:
             return replace(state, rejected=state.rejected | {data["attempt"]})
         case _ if event.type in names.ENDS:
-            return replace(state, open=False)
+            return replace(state, open=False, owed=None)
         case _:
             return _evolve_turn(state, event)
 
@@ -125,7 +130,9 @@ def without_session(state: AttemptState) -> AttemptState:
 def _asked_again(state: AttemptState, data: Mapping[str, Any]) -> AttemptState:
     # What only waited goes on where it was; what had ended begins anew.
     carry = state.carry if data["was"] in ("waiting_retry", "waiting_quota") else None
-    return replace(state, not_before=None, tries=Tries(), carry=carry, cancel_requested=False, why="")
+    return replace(
+        state, not_before=None, tries=Tries(), carry=carry, owed=None, cancel_requested=False, why=""
+    )
 
 
 def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
@@ -145,8 +152,10 @@ def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
         resumed=False,
         agent=None,
         snapshot=None,
-        report=None,
+        report=state.owed,
         uncompared=None,
+        compared=False,
+        check_session=None,
         checks=(),
     )
 
@@ -161,6 +170,7 @@ def _put_back(state: AttemptState, event: Recorded) -> AttemptState:
         return replace(
             state,
             open=False,
+            owed=state.report if data["owes_checks"] else None,
             not_before=None,
             tries=tries,
             carry=None if died else state.goes_on,
@@ -187,7 +197,7 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
             blob = data["blob"]
             return replace(state, snapshot=blob, changes=state.changes.measured_from(blob))
         case names.STEP_FINISHED if data["phase"] == "compare":
-            return replace(state, uncompared=data["note"])
+            return replace(state, uncompared=data["note"], compared=True)
         case names.TURN_STARTED:
             money = state.money if data["resumed"] else replace(state.money, totals=None)
             return replace(
@@ -197,6 +207,7 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
                 resumed=data["resumed"],
                 agent=None,
                 report=None,
+                owed=None,
                 money=money,
             )
         case names.AGENT_STARTED:
@@ -206,7 +217,9 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
         case names.FILES_MODIFIED:
             return replace(state, changes=state.changes.found(data["files"]))
         case names.CHECK_FINISHED:
-            return replace(state, checks=(*state.checks, data["result"]))
+            return replace(state, checks=(*state.checks, data["result"]), check_session=None)
+        case names.CHECK_STARTED:
+            return replace(state, check_session=data["session_id"])
         case _:
             return state
 

@@ -36,6 +36,7 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         attempt.EndAttempt: ATTEMPT,
         attempt.InterruptAttempt: ATTEMPT,
         attempt.ExtendLease: ATTEMPT,
+        attempt.StartCheck: ATTEMPT,
         attempt.NoteCheck: ATTEMPT,
         attempt.RejectStale: ATTEMPT,
         executor.PauseQueue: QUEUE,

@@ -7,8 +7,8 @@ from typing import Any
 from handlers.attempt_state import AttemptState, without_session
 from handlers.decider import Refused
 from handlers.outcome import DEATHS, Verdict, judge
-from handlers.retry import LONGEST_QUOTA_S, QUOTA_WAITS, delay, retries_for
-from handlers.verification import evidence, failures, verified
+from handlers.retry import BLIND_WAIT_S, LONGEST_QUOTA_S, QUOTA_WAITS, delay, retries_for
+from handlers.verification import due_checks, evidence, failures, verified
 from schemas.attempt import (
     InterruptAttempt,
     LeaseExpired,
@@ -68,6 +68,15 @@ def full_verdict(state: AttemptState) -> Verdict:
     )
 
 
+def owes_checks(state: AttemptState) -> bool:
+    """Whether the agent answered well, and checks that would prove it are still to be run."""
+    if state.report is None or state.spec is None or state.cancel_requested:
+        return False
+    done = {result["index"] for result in state.checks}
+    left = [index for index, _ in due_checks(state.spec) if index not in done]
+    return bool(left) and full_verdict(state).kind == "succeeded"
+
+
 def _touched(state: AttemptState) -> tuple[str, ...]:
     """Every path that a change tells of: a file that was renamed under both its names."""
     moved_from = (change["moved_from"] for change in state.changes.current)
@@ -82,10 +91,11 @@ def _failed_or_again(command: AttemptCommand, state: AttemptState, verdict: Verd
     if left is not None and left <= 0 and verdict.error_class != "budget":
         spent = f"{verdict.sentence} It is not tried again: its budget is spent."
         return [failed(command, state, replace(verdict, sentence=spent))]
-    if verdict.error_class == "rate_limit" and report.resets_at is not None:
-        resets_in_s = (report.resets_at - command.time) / 1_000_000
-        if resets_in_s <= LONGEST_QUOTA_S:
-            return _wait_for_quota(command, state, verdict, report.resets_at)
+    if verdict.error_class == "rate_limit" and (report.resets_at is not None or report.rate_limit_rejected):
+        guess = command.time + BLIND_WAIT_S * 1_000_000
+        resets_at = guess if report.resets_at is None else report.resets_at
+        absurd = resets_at - command.time > LONGEST_QUOTA_S * 1_000_000
+        return _wait_for_quota(command, state, verdict, guess if absurd else resets_at)
     return _try_again(command, state, verdict)
 
 
@@ -153,13 +163,15 @@ def interrupt(command: InterruptAttempt, state: AttemptState) -> Sequence[Fact]:
     expired = _expired(state) if command.lease_expired else []
     if expired:
         state = without_session(state)
-    if _has_answered(state):
+    owes = owes_checks(state)
+    if _has_answered(state) and not owes:
         return [*expired, *end(command, state)]
     interrupted = TaskInterrupted(
         attempt=command.attempt,
         reason=command.reason,
         agent_was_alive=command.agent_was_alive,
         worker_died=command.worker_died,
+        owes_checks=owes,
     )
     if state.cancel_requested:
         return [*expired, interrupted, _cancelled(command, state)]

@@ -76,7 +76,7 @@ def _open(command: OpenCircuit, state: ExecutorState) -> Sequence[Fact]:
             sentence=command.sentence,
             delay_s=delay_s,
             wake_at=command.time + int(delay_s * 1_000_000),
-        )
+        ),
     ]
 
 

@@ -40,6 +40,9 @@ NOT_STARTED: Final = Retries(UNLIMITED, 5.0, resume=True)
 QUOTA_WAITS: Final = 20
 """So many windows in a row without an end are enough: nobody is served by a loop."""
 
+BLIND_WAIT_S: Final = 900
+"""So long a used-up quota is waited for that does not say when it is full again."""
+
 LONGEST_QUOTA_S: Final = 8 * 86_400
 """The longest window is a week; a reset farther away is a slip of the pen."""
 

@@ -115,9 +115,14 @@ def _failed(row: Row, event: Recorded) -> dict[str, Any]:
         "failures": failures,
         "error_class": data["error_class"],
         "failure": data["sentence"],
-        "due": "open" if failures >= names.CIRCUIT_FAILURES else row["due"],
+        "due": "open" if failures >= names.CIRCUIT_FAILURES and not _rests(row, event) else row["due"],
         "event_id": event.id,
     }
+
+
+def _rests(row: Row, event: Recorded) -> bool:
+    """Its circuit is open already: what fails now had been begun before that, and tells nothing new."""
+    return row["why"] == "circuit" and (row["wait_until"] or 0) > event.time
 
 
 def _answered(row: Row, event: Recorded) -> dict[str, Any]:

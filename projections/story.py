@@ -30,6 +30,7 @@ class Story:
     snapshots: dict[int, str] = field(default_factory=dict)
     changes: FileChanges = NO_CHANGES
     files: tuple[Mapping[str, Any], ...] = ()
+    only_checks: int = 0
     redactions: dict[str, int] = field(default_factory=dict)
     checks: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -41,7 +42,10 @@ class Story:
     @property
     def report(self) -> Mapping[str, Any] | None:
         """What the last attempt's last turn left behind; None where that attempt finished none."""
-        if not self.turns or self.turns[-1].data["attempt"] < self.attempts:
+        if not self.turns:
+            return None
+        # An attempt may have run nothing but the checks of the one before it.
+        if self.turns[-1].data["attempt"] < self.attempts != self.only_checks:
             return None
         report: Mapping[str, Any] = self.turns[-1].data["report"]
         return report
@@ -93,6 +97,8 @@ def _take(story: Story, event: Recorded) -> None:
             story.changes = story.changes.measured_from(data["blob"])
         case names.FILES_MODIFIED:
             story.changes = story.changes.found(data["files"])
+        case names.STEP_STARTED if data["phase"] == "checks" and not story.started:
+            story.only_checks = data["attempt"]
         case names.CHECK_FINISHED:
             story.checks[data["attempt"], data["result"]["index"]] = data["result"]
         case names.TURN_STARTED:

@@ -138,6 +138,17 @@ class TaskInterrupted(Fact):
     agent_was_alive: bool = False
     worker_died: bool = False
     agent_died: bool = False
+    owes_checks: bool = False
+
+
+class CheckStarted(Fact):
+    """A check is about to be run. `session_id` marks its processes: by it they are found and ended."""
+
+    TYPE: ClassVar[str] = names.CHECK_STARTED
+    attempt: int
+    index: Count
+    command: str
+    session_id: str
 
 
 class CheckFinished(Fact):
@@ -271,6 +282,12 @@ class EndAttempt(AttemptCommand):
 
 class ExtendLease(AttemptCommand):
     lease_until: Microseconds
+
+
+class StartCheck(AttemptCommand):
+    index: Count
+    command: str
+    session_id: str
 
 
 class NoteCheck(AttemptCommand):

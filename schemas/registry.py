@@ -23,6 +23,7 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             attempt.TaskInterrupted,
             attempt.LeaseExtended,
             attempt.LeaseExpired,
+            attempt.CheckStarted,
             attempt.CheckFinished,
             attempt.RetryScheduled,
             attempt.QuotaWaitStarted,

@@ -188,14 +188,19 @@ class FakeAgent:
 
 @dataclass
 class FakeChecks:
-    """A check `grep WORD FILE` looks into the fake tree, as the real one would."""
+    """`grep WORD FILE` looks into the fake tree as the real one would; `wait S` passes after S seconds."""
 
     world: World
 
     async def run(self, index: int, command: str, cwd: str, session_id: str) -> CheckResult:
-        await trio.sleep(1)
-        _, word, file = command.split()
-        passed = word in self.world.trees[cwd].get(file, "")
+        self.world.alive.add(session_id)
+        try:
+            kind, word, *file = command.split()
+            await trio.sleep(float(word) if kind == "wait" else 1)
+        finally:
+            if not self.world.off:
+                self.world.alive.discard(session_id)
+        passed = kind == "wait" or word in self.world.trees[cwd].get(file[0], "")
         return CheckResult(
             index=index,
             command=command,

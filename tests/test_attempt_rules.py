@@ -312,6 +312,7 @@ def test_an_interrupted_task_goes_back_to_its_place(facts: tuple[Fact, ...]) -> 
         "attempt": 1,
         "reason": "the service died",
         "agent_was_alive": True,
+        "owes_checks": False,
         "worker_died": False,
         "agent_died": False,
     }

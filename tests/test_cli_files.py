@@ -224,5 +224,6 @@ def test_a_sample_bears_a_name_that_becomes_its_id(home: BuiltHome, evt: Evt) ->
 def test_version_names_the_two_sqlites_that_are_at_work(evt: Evt) -> None:
     told = evt("version", "--json").document
     assert told["sqlite"] == {"log": apsw.sqlite_lib_version(), "views": sqlite3.sqlite_version}
-    assert set(told) == {"evt", "python", "sqlite", "platform"}
+    assert [library["version"] for library in told["sqlite_libraries"]] == list(told["sqlite"].values())
+    assert set(told) == {"evt", "python", "sqlite", "sqlite_libraries", "platform"}
     assert evt("--version").out == evt("version").out

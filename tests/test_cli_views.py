@@ -1,6 +1,8 @@
 """`evt project` and `evt replay`: views now and before, and their proof."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,12 @@ def home(tmp_path: Path) -> Iterator[BuiltHome]:
 @pytest.fixture
 def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
     return Evt(home.root, capsys)
+
+
+def tamper(home: BuiltHome, statement: str) -> None:
+    """Change the stored views behind the program's back."""
+    with closing(sqlite3.connect(home.root / "logs" / "views.db", isolation_level=None)) as database:
+        database.execute(statement)
 
 
 def test_a_view_is_given_as_of_now_and_as_of_before(home: BuiltHome, evt: Evt) -> None:
@@ -77,6 +85,7 @@ def test_what_names_no_view_and_no_moment_is_refused(home: BuiltHome, evt: Evt) 
         (("replay", "--at", "@" + "9" * 30), 2),
         (("project", "tasks", "--write"), 2),
         (("project", "artifacts", "--write", "--at", "1"), 2),
+        (("project", "artifacts", "--write", "--explain"), 2),
         (("replay", "--verify", "--at", "1"), 2),
         (("project",), 2),
     ):
@@ -119,13 +128,42 @@ def test_replay_verify_names_the_row_that_differs_first(home: BuiltHome, evt: Ev
     assert said.code == 1
     assert "identical" not in said.out
     assert "differs: view tasks, key one, event 10, the first of 2 rows" in said.out
+    assert "  event      10  task_succeeded  task-one  2026-01-02T03:04:14.000Z\n" in said.out
     assert "\x1b" not in said.out
     verify = evt("replay", "--verify", "--json").document["verify"]
     assert [(row["view"], row["key"]) for row in verify["differences"]] == [
         ("tasks", "one"),
         ("tasks", "two"),
     ]
-    assert verify["differences"][0]["stored"] == {"status": "forged"}
+    first = verify["differences"][0]
+    assert first["stored"] == {"status": "forged"}
+    assert (first["global_position"], first["type"], first["stream"]) == (10, "task_succeeded", "task-one")
+
+
+def test_replay_verify_sees_a_row_that_another_event_is_said_to_have_written(
+    home: BuiltHome, evt: Evt
+) -> None:
+    home.succeed("one")
+    home.store_views()
+    tamper(home, "UPDATE tasks SET global_position = 4")
+    said = evt("replay", "--verify")
+    assert said.code == 1
+    stored, fresh = said.lines[-2:]
+    assert stored.endswith("(by event 4)")
+    assert fresh.endswith("(by event 10)")
+
+
+def test_replay_verify_names_a_row_that_no_event_of_the_log_can_have_written(
+    home: BuiltHome, evt: Evt
+) -> None:
+    home.succeed("one")
+    home.store_views()
+    tamper(home, "INSERT INTO timers VALUES ('ghost', '{}', 4711)")
+    said = evt("replay", "--verify")
+    assert said.code == 1
+    assert "differs: view timers, key ghost, event 4711\n" in said.out
+    assert "  event      is not in the log\n" in said.out
+    assert "  should be  no such row\n" in said.out
 
 
 def test_replay_verify_is_not_content_with_nothing(home: BuiltHome, evt: Evt) -> None:

@@ -7,7 +7,7 @@ import pytest
 from schemas import names
 from tests.fakes import EPOCH, World
 from tests.test_simulation import task
-from tests.troubled import ends, events_of, world_of
+from tests.troubled import ends, events_of, with_checks, world_of
 from tests.world import serve
 
 
@@ -109,12 +109,8 @@ def test_an_agent_that_cannot_be_started_costs_no_task_its_place() -> None:
     assert events_of(world, names.CIRCUIT_OPENED)
 
 
-def with_check(word: str, check: str) -> bytes:
-    return task(word) + f"\n**Success Criteria:**\n- [ ] reads well\n- [ ] $ `{check}`\n".encode()
-
-
 def test_a_check_that_passes_is_proof() -> None:
-    world = world_of(a=with_check("alpha", "grep alpha cart.py"))
+    world = world_of(a=with_checks("alpha", "grep alpha cart.py"))
     serve(world)
     (end,) = events_of(world, names.TASK_SUCCEEDED)
     assert end.data["verified"] == "passed"
@@ -123,7 +119,7 @@ def test_a_check_that_passes_is_proof() -> None:
 
 
 def test_a_check_that_fails_fails_the_task_whatever_the_agent_says() -> None:
-    world = world_of(a=with_check("alpha", "grep omega cart.py"))
+    world = world_of(a=with_checks("alpha", "grep omega cart.py"))
     serve(world)
     (end,) = events_of(world, names.TASK_FAILED)
     assert (end.data["error_class"], end.data["verified"]) == ("validation", "failed")
@@ -132,7 +128,7 @@ def test_a_check_that_fails_fails_the_task_whatever_the_agent_says() -> None:
 
 
 def test_checks_are_not_run_for_an_agent_that_failed() -> None:
-    world = world_of(a=with_check("alpha badly", "grep alpha cart.py"))
+    world = world_of(a=with_checks("alpha badly", "grep alpha cart.py"))
     serve(world)
     assert not events_of(world, names.CHECK_FINISHED)
     assert len(events_of(world, names.TASK_FAILED)) == 1
@@ -163,7 +159,7 @@ def trouble() -> World:
     return world_of(
         *moods,
         a=task("alpha", cwd="/srv/a"),
-        b=with_check("beta", "grep beta cart.py"),
+        b=with_checks("beta", "wait 5", "grep beta cart.py"),
         c=task("gamma badly", cwd="/srv/c"),
     )
 

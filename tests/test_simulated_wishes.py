@@ -14,7 +14,7 @@ from schemas.process import ProcessIdentity
 from schemas.task import CancelTask, PauseTask, ResumeTask, RetryTask
 from tests.fakes import EPOCH, FakeProcesses, Listening, World
 from tests.test_simulation import task
-from tests.troubled import ends, events_of, nothing, say, status_of, with_hands, world_of
+from tests.troubled import ends, events_of, nothing, say, status_of, with_checks, with_hands, world_of
 from tests.world import crew_of, serve
 
 
@@ -30,6 +30,23 @@ def test_a_task_that_is_paused_at_work_goes_on_in_its_session_when_it_is_resumed
     assert seen == [("paused", set())]
     assert ends(world) == {"a": [names.TASK_SUCCEEDED]}
     assert [order.resume for order in world.orders] == [False, True]
+
+
+def test_a_pause_during_the_checks_keeps_the_answer_and_the_checks_are_run_later() -> None:
+    world, seen = world_of(a=with_checks("alpha", "wait 60", "grep alpha cart.py")), []
+    with_hands(
+        world,
+        (30, lambda: say(world, PauseTask, "p", task_id="a")),
+        (50, lambda: seen.append(status_of(world, "a"))),
+        (60, lambda: say(world, ResumeTask, "r", task_id="a")),
+        (300, nothing),
+    )
+    assert seen == ["paused"]
+    assert len(world.orders) == 1, "the agent's answer is not paid for twice"
+    (interrupted,) = events_of(world, names.TASK_INTERRUPTED)
+    assert interrupted.data["owes_checks"]
+    (end,) = events_of(world, names.TASK_SUCCEEDED)
+    assert (end.data["verified"], end.data["attempt"], end.data["claimed"]) == ("passed", 2, "done")
 
 
 def test_a_paused_queue_begins_nothing_and_what_runs_goes_on() -> None:

@@ -15,6 +15,7 @@ from projections.live import LiveViews
 from schemas import names
 from schemas.word import Command
 from tests.fakes import EPOCH, Listening, World
+from tests.test_simulation import task
 from tests.world import crew_of
 
 
@@ -68,6 +69,11 @@ def status_of(world: World, task_id: str) -> str:
     assert row is not None
     assert queued is None or queued["status"] == row["status"]
     return str(row["status"])
+
+
+def with_checks(word: str, *checks: str) -> bytes:
+    lines = "".join(f"- [ ] $ `{check}`\n" for check in checks)
+    return task(word) + f"\n**Success Criteria:**\n- [ ] reads well\n{lines}".encode()
 
 
 def nothing() -> None:

@@ -92,6 +92,7 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
     "project": (
         Argument((), "NAME", "the view: artifacts, costs, executors, in_inbox, metrics, queue,…"),
         Argument(("--at",), "P|T", "as it was: a global position, a time, or 10m for ten minutes ago"),
+        Argument(("--explain",), "KEY", "which events made each row, or the row KEY, or its field KEY.FIELD"),
         Argument(("--write",), "", "with artifacts: write the files again from the log"),
     ),
     "replay": (

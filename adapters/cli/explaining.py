@@ -88,6 +88,8 @@ def table(output: Output, explained: Explained) -> None:
 def _lines(key: str, history: History) -> Iterator[tuple[str, ...]]:
     if history.earlier:
         yield key, "", "", f"({history.earlier} earlier events)", "", ""
+    if not history.touches:
+        yield key, "", "", "(no event has changed it)", "", ""
     for touch in history.touches:
         said = ", ".join(map(_words, touch.changed)) or "nothing"
         yield key, str(touch.global_position), millisecond(touch.time), touch.type, touch.stream, said

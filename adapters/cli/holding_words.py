@@ -79,6 +79,7 @@ HOLDING: Final[Mapping[str, Telling]] = {
         "dim", lambda data: f"attempt {data['attempt']}, until {minute(data['lease_until'])}"
     ),
     names.LEASE_EXPIRED: Telling("yellow", _lease_expired),
+    names.CHECK_STARTED: Telling("cyan", lambda data: f"`{data['command']}`"),
     names.CHECK_FINISHED: Telling("cyan", lambda data: check_words(data["result"])),
     names.RETRY_SCHEDULED: Telling("yellow", _retry_scheduled),
     names.QUOTA_WAIT_STARTED: Telling("yellow", _quota_wait),

@@ -32,4 +32,4 @@ def _words(asked: Asked) -> str:
         return "is paused" if asked.changed else "was paused already"
     if asked.status in names.ENDED:
         return f"is {asked.status}: it ended before it could be paused"
-    return f"is {asked.status}; the service was asked to end its agent"
+    return f"is {asked.status}; the service was asked to stop it"

@@ -84,6 +84,8 @@ def waits(row: Row, around: Around) -> str:
             return _called_off(row)
         case "waiting_retry" | "waiting_quota":
             again = again_at(row, around.now)
+            if _held_longer(row, around) and (held := _held_up(row, around)):
+                return f"{held[0]}: {row['sentence']}"
             return f"{again}: {row['sentence']}" if later else ", ".join([again, *_due(row, around)])
     said: list[str] = []
     if row["status"] == "received":
@@ -129,16 +131,30 @@ def _again(row: Row) -> list[str]:
     return ["was interrupted and starts again" if row["sentence"] else "is to be done again"]
 
 
-def _due(row: Row, around: Around) -> list[str]:
-    """Why one that is due has not been begun."""
-    if not around.served:
-        return ["no service runs: `evt run`"]
+def _held_up(row: Row, around: Around) -> list[str]:
+    """What holds it up together with others: a paused queue, a wait of its executor."""
     every = around.executors.get(EVERY)
     if every is not None and every["paused"]:
         return ["the queue is paused"]
     for held in (every, around.executors.get(row["executor"] or names.EXECUTOR)):
         if held is not None and (why := executor_waits(held, around.now)):
             return [why]
+    return []
+
+
+def _held_longer(row: Row, around: Around) -> bool:
+    """Whether what holds others up too lasts longer than its own wait."""
+    own, rows = row["not_before"] or 0, around.executors
+    held = [rows[name] for name in (EVERY, row["executor"] or names.EXECUTOR) if name in rows]
+    return any(one["paused"] or (one["wait_until"] or 0) > own for one in held)
+
+
+def _due(row: Row, around: Around) -> list[str]:
+    """Why one that is due has not been begun."""
+    if held := _held_up(row, around):
+        return held
+    if not around.served:
+        return ["no service runs: `evt run`"]
     for other in around.at_work:
         if overlap(str(row["cwd"]), str(other["cwd"])):
             same = row["cwd"] == other["cwd"]

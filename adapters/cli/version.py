@@ -9,6 +9,7 @@ import apsw
 from adapters.cli.call import Call
 from adapters.cli.failure import GOOD
 from adapters.version import installed_version
+from eventstore.sqlite_versions import as_document
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,7 @@ def run(call: Call) -> int:
         "evt": installed_version(),
         "python": platform.python_version(),
         "sqlite": {"log": apsw.sqlite_lib_version(), "views": sqlite3.sqlite_version},
+        "sqlite_libraries": as_document(),
         "platform": platform.platform(),
     }
     if call.output.json:

@@ -32,7 +32,8 @@ class WatchedLog(SqliteLog):
         return self._watched(events) if self._progress.visible else events
 
     def _watched(self, events: Iterator[Recorded]) -> Iterator[Recorded]:
-        for count, event in enumerate(events):
+        # From 1: a look at a single event is no reading.
+        for count, event in enumerate(events, 1):
             if not count % BETWEEN_LOOKS and event.global_position > self._shown and self._progress.due():
                 self._shown = event.global_position
                 self._show(event.global_position)

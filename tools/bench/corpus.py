@@ -39,16 +39,15 @@ def corpus(events: int, folder: Path | None = None) -> Corpus:
     """The log of so many events. Whoever wants to write into it takes a copy: see `copied`."""
     kept = (folder or Path(tempfile.gettempdir())) / f"evt-corpus-{VERSION}-{events}"
     if not kept.is_dir():
+        kept.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix="evt-corpus-", dir=kept.parent))
         try:
             _make(making, events)
             making.rename(kept)
-        except FileExistsError:  # somebody else has just made the same
-            shutil.rmtree(making)
         except OSError:
             shutil.rmtree(making, ignore_errors=True)
             if not kept.is_dir():
-                raise
+                raise  # else somebody has just made the same
     return Corpus(kept / "events.db", kept / "events.ndjson", events)
 
 
