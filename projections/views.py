@@ -31,7 +31,7 @@ from projections.stored_form import (
 
 BATCH: Final = 20_000
 """Events that go in together: a row that many of them touch is written once."""
-KEPT_ROWS: Final = 5_000
+KEPT_ROWS: Final = 2_000
 """So many rows of a view may stay in memory from one batch to the next."""
 BUSY_S: Final = 30.0
 TRIES: Final = 20

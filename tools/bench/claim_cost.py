@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import fmean
 from typing import Final
 
 from adapters.stamp import Stamp
@@ -35,13 +35,13 @@ def measure(agent: MeasuredAgent, queued: Sequence[int], tasks: int, *, one_fold
     """Two workers; what is timed lies between one claim and the next. Raises WentWrong."""
     tasks = max(tasks, WARM_UP + 2)
     took = {length: _times(agent, length, tasks, one_folder=one_folder) for length in queued}
-    least = median(took[queued[0]])
+    least = fmean(took[queued[0]])
     rows: list[dict[str, Cell]] = [
         {
             "queued": length,
-            "ms a task": median(times),
+            "ms a task": fmean(times),
             "spread": spread(times),
-            f"ratio to {queued[0]}": median(times) / least,
+            f"ratio to {queued[0]}": fmean(times) / least,
         }
         for length, times in took.items()
     ]
