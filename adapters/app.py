@@ -1,6 +1,7 @@
 """The composition of the service: every part is built here and handed on by argument."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import trio
 
@@ -41,14 +42,17 @@ from handlers.intake import Ground
 from handlers.path_policy import OWN_FOLDERS
 from projections.all_views import BY_NAME
 from projections.live import LiveViews
+from projections.projection import Row
 from projections.view_rows import ViewRows
 from schemas.attempt import Conditions
 
 LIVE = (
-    *("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox", "artifacts"),
+    *("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox"),
     *("executors", "metrics"),
 )
-"""The views that automations drain: kept in memory, brought up from what is stored."""
+"""The views that automations drain: kept in memory, brought up from what is stored. None of them has
+a row for each task there ever was, so that a start takes no longer over a long log.
+"""
 
 Listener = Callable[[Sequence[Recorded]], None]
 
@@ -72,6 +76,16 @@ def live_views(home: Home, storage: Storage) -> LiveViews:
         for name in LIVE:
             live.load(name, stored.written(name), position)
     return live
+
+
+async def _artifacts(home: Home, storage: Storage) -> Mapping[str, Row]:
+    """The view `artifacts` as of now."""
+
+    def stored() -> Mapping[str, Row]:
+        with ViewRows.open(home.views, storage.log, [BY_NAME["artifacts"]]) as views:
+            return views.rows("artifacts")
+
+    return await trio.to_thread.run_sync(stored)
 
 
 def _denied(home: Home) -> tuple[str, ...]:
@@ -196,13 +210,17 @@ class Service:
             intake=Intake(feed, self.inbox, self._folders, ground, dispatch, stamp, self._storage.redact),
             policies=PolicyRunner(feed, dispatch, stamp),
             timers=Timers(feed, stamp),
-            artifacts=ArtifactWriter(feed, self._log, OutputFiles(self._home.root), dispatch, stamp),
+            artifacts=self._artifact_writer(),
             archiver=Archiver(feed, self.inbox, dispatch, stamp),
             keeper=Keeper(feed, self._storage.records, dispatch, stamp),
             workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
             fatal=(LogFailed, MirrorAhead, Fenced),
             version=installed_version(),
         )
+
+    def _artifact_writer(self) -> ArtifactWriter:
+        outputs, stored = OutputFiles(self._home.root), partial(_artifacts, self._home, self._storage)
+        return ArtifactWriter(self._feed, self._log, outputs, self._dispatch, self._stamp, stored)
 
     def _checks(self) -> CheckRunner:
         return CheckRunner(

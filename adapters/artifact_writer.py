@@ -1,7 +1,7 @@
 """Write artifact, summary and index of every task that asks for it, and record the receipt."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ from adapters.todo import each, keep_drained
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import AsyncLog, Outputs
 from projections.artifact import build, index, render, summary
+from projections.projection import Row
 from schemas.files import RecordArtifact
 from schemas.names import task_stream
 
@@ -29,15 +30,30 @@ class Written:
     receipt: RecordArtifact
 
 
+Rows = Callable[[], Awaitable[Mapping[str, Row]]]
+
+
 class ArtifactWriter:
+    """`stored` gives the rows of the view `artifacts`. There is one for each task there ever was, so
+    they are not read at the start, but when the first index is to be written.
+    """
+
     def __init__(
-        self, feed: Feed, log: AsyncLog, outputs: Outputs, dispatch: AsyncDispatch, stamp: Stamp
+        self,
+        feed: Feed,
+        log: AsyncLog,
+        outputs: Outputs,
+        dispatch: AsyncDispatch,
+        stamp: Stamp,
+        stored: Rows,
     ) -> None:
         self._feed = feed
         self._log = log
         self._outputs = outputs
         self._dispatch = dispatch
         self._stamp = stamp
+        self._stored = stored
+        self._indexed: dict[str, Row] | None = None
 
     async def run(self) -> None:
         await keep_drained(self._feed, self.drain)
@@ -87,13 +103,17 @@ class ArtifactWriter:
         )
 
     async def _tell(self, written: Sequence[Written]) -> None:
-        rows = self._feed.live.rows("artifacts")
-        known = dict(rows)
-        for one in written:
-            known[one.key] = {"task_id": one.receipt.task_id, "path": one.receipt.path}
-        if any(rows.get(one.key, {}).get("path") != one.receipt.path for one in written):
+        if self._indexed is None:
+            rows = await self._stored()
+            self._indexed = {
+                key: {"task_id": row["task_id"], "path": row["path"]} for key, row in rows.items()
+            }
+        new = {one.key: {"task_id": one.receipt.task_id, "path": one.receipt.path} for one in written}
+        known = {**self._indexed, **new}
+        if known != self._indexed:
             await self._outputs.write(INDEX, index(known))
         for one in written:
             await self._dispatch(one.receipt)
+        self._indexed = known
         # The index of the next ones names these too: their receipts must be seen first.
         await self._feed.advance()

@@ -84,7 +84,8 @@ def contested(rivals: int, rival_type: str = "step_started") -> tuple[Bench, Con
     made = iter(range(1000))
 
     def rival() -> Event:
-        data = {"attempt": 1, "phase": "agent", "reason": "no", "worker_died": False, "agent_died": False}
+        died = {"worker_died": False, "agent_died": False, "owes_checks": False}
+        data = {"attempt": 1, "phase": "agent", "reason": "no", **died}
         return Event(f"rival-{next(made)}", rival_type, data, 1, "cli:eve", SOURCE)
 
     log = ContestedLog(rival)

@@ -89,7 +89,7 @@ def test_executors_have_a_circuit_each() -> None:
     assert (event.stream, event.data["delay_s"]) == ("executor-other", FIRST_DELAY_S)
 
 
-ROW = {"event_id": "failed-1", "failures": 3, "error_class": "network", "sentence": "no answer."}
+ROW = {"event_id": "failed-1", "failures": 3, "error_class": "network", "failure": "no answer."}
 
 
 @pytest.mark.parametrize(("due", "kinds"), [("open", [OpenCircuit]), ("close", [CloseCircuit]), (None, [])])

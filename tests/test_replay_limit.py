@@ -1,5 +1,6 @@
 """Replay reads no more than it must, and what it leaves out changes no row."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.app import LIVE
 from adapters.cli.output import Output
 from adapters.cli.progress import Progress
 from adapters.cli.watched_log import BETWEEN_LOOKS, WatchedLog
@@ -19,7 +21,7 @@ from eventstore.sqlite_log import SqliteLog
 from eventstore.sqlite_versions import has_wal_reset_fault, sqlite_libraries
 from projections import fold as folds
 from projections import views
-from projections.all_views import ALL, BY_NAME
+from projections.all_views import ALL, BY_NAME, TO_DO
 from projections.batch import next_batch
 from projections.comparison import differences
 from projections.fold import Fold, fold_events, fold_log
@@ -32,6 +34,7 @@ from schemas.standing import MOVES, Standing
 from tests.grown_lives import Grown
 from tests.homes import BuiltHome
 from tests.life_cycles import Lives, received
+from tests.service import drop, evt, folder, home_at, task_text
 from tools.bench.corpus import copied, corpus
 
 LIVES = st.lists(st.integers(0, 5000), max_size=120)
@@ -215,6 +218,22 @@ def test_a_restart_reads_the_tail_and_nothing_before_it(tmp_path: Path) -> None:
     # The event of the checkpoint tells whether it is still this log.
     assert set(log.given) == {reached, log.head()}
     assert differences(path, log, ALL).identical
+
+
+def test_a_service_keeps_no_view_in_memory_that_has_a_row_for_each_task_there_ever_was() -> None:
+    # The metrics have one for each day.
+    assert set(LIVE) <= {projection.name for projection in TO_DO} | {"metrics"}
+
+
+def test_the_index_of_a_second_run_names_what_the_first_one_did(tmp_path: Path) -> None:
+    home = home_at(tmp_path / "home")
+    place = folder(home)
+    for name in ("one", "two"):
+        drop(home, name, task_text(place))
+        ran = evt(home, "run", "--drain", "--drain-wait", "0")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    index = json.loads((home / "results" / "index.json").read_text(encoding="utf-8"))
+    assert index == {"one": "results/one.json", "two": "results/two.json"}
 
 
 # what a person sees of it

@@ -10,6 +10,7 @@ from eventstore.event import Recorded
 from handlers.attempt import ATTEMPT
 from handlers.ending import MOST_DEATHS
 from handlers.retry import (
+    BLIND_WAIT_S,
     JITTER,
     LONGEST_QUOTA_S,
     LONGEST_S,
@@ -198,13 +199,24 @@ def test_a_used_up_quota_is_waited_for(resets_in: int) -> None:
     assert (state.status, state.not_before) == ("waiting_quota", event.data["wake_at"])
 
 
-@pytest.mark.parametrize("resets_in", [None, int((LONGEST_QUOTA_S + 60) * SECOND)])
-def test_a_limit_without_a_believable_end_is_tried_again_soon(resets_in: int | None) -> None:
+def test_a_limit_that_is_no_used_up_window_is_tried_again_soon() -> None:
     bench = Bench(*STATUSES["queued"])
-    turn = WAYS["rate_limit"] if resets_in is None else quota(bench, resets_in)
-    (event,) = again(bench, **turn)
+    (event,) = again(bench, **WAYS["rate_limit"])
     assert (event.type, event.data["error_class"]) == ("retry_scheduled", "rate_limit")
     assert event.data["wake_at"] < bench.now + DAY
+
+
+@pytest.mark.parametrize("resets_in", [None, int((LONGEST_QUOTA_S + 60) * SECOND)])
+def test_a_used_up_window_without_a_believable_end_is_waited_for_a_quarter_of_an_hour(
+    resets_in: int | None,
+) -> None:
+    bench = Bench(*STATUSES["queued"])
+    turn = {**quota(bench, resets_in or 0), "rate_limit_rejected": True}
+    if resets_in is None:
+        turn["resets_at"] = None
+    (event,) = again(bench, **turn)
+    assert event.type == "quota_wait_started"
+    assert BLIND_WAIT_S * SECOND <= event.data["wake_at"] - event.time <= (BLIND_WAIT_S + 3) * SECOND
 
 
 def test_quota_waits_are_no_retries_and_end_at_last() -> None:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.attempt import ATTEMPT
+from handlers.ending import full_verdict
 from handlers.verification import due_checks, evidence, failures, unproved_claims, verified
 from schemas.attempt import EndAttempt, InterruptAttempt, NoteFiles
 from tests.rule_bench import (
@@ -127,10 +129,13 @@ def test_a_failure_of_the_agent_is_told_before_that_of_a_check() -> None:
     assert (event.data["error_class"], event.data["verified"]) == ("turn_cap", "failed")
 
 
-def test_an_answer_whose_checks_were_not_run_is_unchecked_and_says_so() -> None:
-    (event,) = ended(TESTS).do(InterruptAttempt)
-    assert (event.type, event.data["verified"]) == ("task_succeeded", "unchecked")
-    assert event.data["evidence"][-1] == "check not run: `make test`"
+def test_an_answer_whose_checks_were_not_run_is_no_success_yet() -> None:
+    bench = ended(TESTS)
+    (event,) = bench.do(InterruptAttempt)
+    assert (event.type, event.data["owes_checks"]) == ("task_interrupted", True)
+    state = bench.state(ATTEMPT)
+    assert state.owed == state.report
+    assert "check not run: `make test`" in full_verdict(state).evidence
 
 
 def test_without_an_answer_nothing_is_proved_or_claimed() -> None:

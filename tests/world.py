@@ -1,6 +1,6 @@
 """The whole program over fakes, time by trio's MockClock, and a crash on demand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -31,6 +31,7 @@ from handlers.intake import Ground
 from handlers.ports import Doorbell
 from projections.all_views import ALL
 from projections.live import LiveViews
+from projections.projection import Row
 from schemas.attempt import Conditions
 from tests.fakes import (
     HOME,
@@ -127,6 +128,10 @@ def crew_of(
         inactivity_s=0.0,
     )
     reconcile = Reconcile(feed, dispatch, stamp, processes, tree, blobs)
+
+    async def artifacts() -> Mapping[str, Row]:
+        return feed.live.rows("artifacts")
+
     return Crew(
         feed=feed,
         doorbell=doorbell or Deaf(),
@@ -139,7 +144,7 @@ def crew_of(
         intake=Intake(feed, inbox, folders, ground, dispatch, stamp, lambda text: text),
         policies=PolicyRunner(feed, dispatch, stamp),
         timers=Timers(feed, stamp),
-        artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp),
+        artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp, artifacts),
         archiver=Archiver(feed, inbox, dispatch, stamp),
         keeper=Keeper(feed, FakeRecords(), dispatch, stamp),
         workers=[Worker(f"w{number + 1}", shop) for number in range(workers)],
