@@ -284,7 +284,7 @@ class HeadDoorbell:
     Where no bell is given the log's head is looked at, in a thread, which costs more.
     """
 
-    def __init__(self, log: Log, bell: Path | None = None, interval_s: float = 0.2) -> None:
+    def __init__(self, log: Log, bell: Path | None = None, interval_s: float = 0.25) -> None:
         self._log = log
         self._bell = bell
         self._interval_s = interval_s
