@@ -10,13 +10,10 @@ from eventstore.event import Recorded
 from handlers.attempt import ATTEMPT
 from handlers.ending import MOST_DEATHS
 from handlers.retry import (
-    BLIND_WAIT_S,
     JITTER,
-    LONGEST_QUOTA_S,
     LONGEST_S,
     MULTIPLIER,
     NONE,
-    QUOTA_WAITS,
     RETRIES,
     Retries,
     delay,
@@ -181,55 +178,6 @@ def test_the_same_command_decided_twice_wakes_at_the_same_moment() -> None:
     (event,) = bench.do(EndAttempt)
     elapsed = event.data["wake_at"] - event.time
     assert elapsed == int(event.data["delay_s"] * SECOND)
-
-
-# quota
-
-
-@pytest.mark.parametrize("resets_in", [-DAY, 0, 600 * SECOND, 7 * DAY])
-def test_a_used_up_quota_is_waited_for(resets_in: int) -> None:
-    bench = Bench(*STATUSES["queued"])
-    turn = quota(bench, resets_in)
-    (event,) = again(bench, **turn)
-    assert event.type == "quota_wait_started"
-    assert (event.data["resets_at"], event.data["executor"]) == (turn["resets_at"], "claude")
-    assert event.data["wake_at"] >= max(turn["resets_at"], event.time)
-    assert event.data["wake_at"] <= max(turn["resets_at"], event.time) + 3 * SECOND
-    state = bench.state(ATTEMPT)
-    assert (state.status, state.not_before) == ("waiting_quota", event.data["wake_at"])
-
-
-def test_a_limit_that_is_no_used_up_window_is_tried_again_soon() -> None:
-    bench = Bench(*STATUSES["queued"])
-    (event,) = again(bench, **WAYS["rate_limit"])
-    assert (event.type, event.data["error_class"]) == ("retry_scheduled", "rate_limit")
-    assert event.data["wake_at"] < bench.now + DAY
-
-
-@pytest.mark.parametrize("resets_in", [None, int((LONGEST_QUOTA_S + 60) * SECOND)])
-def test_a_used_up_window_without_a_believable_end_is_waited_for_a_quarter_of_an_hour(
-    resets_in: int | None,
-) -> None:
-    bench = Bench(*STATUSES["queued"])
-    turn = {**quota(bench, resets_in or 0), "rate_limit_rejected": True}
-    if resets_in is None:
-        turn["resets_at"] = None
-    (event,) = again(bench, **turn)
-    assert event.type == "quota_wait_started"
-    assert BLIND_WAIT_S * SECOND <= event.data["wake_at"] - event.time <= (BLIND_WAIT_S + 3) * SECOND
-
-
-def test_quota_waits_are_no_retries_and_end_at_last() -> None:
-    assert QUOTA_WAITS == 20
-    bench = Bench(*STATUSES["queued"])
-    for _ in range(QUOTA_WAITS):
-        assert types(again(bench, **quota(bench, 600 * SECOND))) == ["quota_wait_started"]
-    assert bench.state(ATTEMPT).tries.by_class == {}
-    (end,) = again(bench, **quota(bench, 600 * SECOND))
-    assert (end.type, end.data["error_class"], end.data["reason"]) == ("task_failed", "quota", "quota")
-    assert "21 times" in end.data["sentence"]
-    bench.do(RetryTask)
-    assert types(again(bench, **quota(bench, 600 * SECOND))) == ["quota_wait_started"]
 
 
 # money, and the wish to stop
