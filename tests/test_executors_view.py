@@ -159,6 +159,16 @@ def test_an_end_that_the_executor_had_no_part_in_tells_nothing_of_it(seen: Seen,
     assert seen.row() == before
 
 
+def test_what_fails_while_the_circuit_is_open_had_begun_before_and_lengthens_no_rest(seen: Seen) -> None:
+    seen.tell("a", *[failed(1, "network")] * 3)
+    seen.say(opened(wake_at=2**62))
+    seen.tell("b", *[failed(1, "network")] * 4)
+    assert (seen.row()["failures"], seen.row()["due"]) == (7, None)
+    seen.say(opened(wake_at=0, failures=7))
+    seen.tell("c", failed(1, "network"))
+    assert seen.row()["due"] == "open", "the one that tried it afterwards failed too"
+
+
 def test_executors_are_counted_each_for_itself(seen: Seen) -> None:
     other = retry_scheduled(1).model_copy(update={"executor": "other"})
     seen.tell("a", failed(1, "network"), other, other)

@@ -134,6 +134,17 @@ def test_checks_are_not_run_for_an_agent_that_failed() -> None:
     assert len(events_of(world, names.TASK_FAILED)) == 1
 
 
+def test_a_budget_that_was_raised_counts_from_the_next_start_on() -> None:
+    tasks = {name: task(name, cwd=f"/srv/{name}") for name in "ab"}
+    world = world_of(**tasks)
+    assert serve(world, workers=1, drain_wait_s=60, daily_budget_usd=0.01)
+    assert len(ends(world)) == 1, "the day is spent, and the drain does not wait for midnight"
+    world.restart()
+    assert serve(world, workers=1, drain_wait_s=60, daily_budget_usd=5.0)
+    assert len(events_of(world, names.DAILY_BUDGET_LIFTED)) == 1
+    assert ends(world) == {name: [names.TASK_SUCCEEDED] for name in "ab"}
+
+
 def test_what_a_task_may_cost_counts_over_its_attempts() -> None:
     world = world_of("network", a=task("alpha", max_budget_usd="0.5"))
     serve(world)
