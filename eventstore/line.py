@@ -1,8 +1,8 @@
 """A line: an event as its bytes in the log. Everything is rendered before the place is known."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
@@ -17,10 +17,18 @@ KEYS: Final = frozenset(
     }
 )  # fmt: skip
 DEEPEST: Final = 200
+ERASED: Final = "[erased]"
+"""What stands where a text was erased."""
 LARGEST: Final = 2**63 - 1
 SMALLEST: Final = -(2**63)
 END_OF_TIME: Final = 253_402_300_800_000_000
 """Year 10000 in µs: RFC 3339 ends before it."""
+
+_MARK: Final = b"\0"
+"""In JSON a zero byte is escaped: this one stands where a number of the place comes, and nowhere else."""
+_PLACE: Final = orjson.Fragment(_MARK)
+
+_AS_THEY_ARE: Final = frozenset({str, bool, type(None)})
 
 Trail = tuple["Trail", str | int] | None
 """The way from the envelope to a value, the last step first; spelled out only for a refusal."""
@@ -30,8 +38,7 @@ class NotALine(ValueError):
     """These bytes are no line of a log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A line that lacks the two numbers of its place."""
 
     head: bytes
@@ -48,27 +55,43 @@ def render(stream: str, event: Event) -> Draft:
 
     Raises Unrecordable with the path of the value that a line cannot hold.
     """
-    if not 0 <= event.time < END_OF_TIME:
-        raise Unrecordable(f"time: {event.time} µs is not between the years 1970 and 9999")
-    data = event.data if isinstance(event.data, dict) else dict(event.data)
-    before = {
-        "actor": event.actor,
-        "causation_id": event.causation_id,
-        "correlation_id": event.correlation_id,
+    # Called for each event under way to the disk: no call that can be spared.
+    event_id, kind, data, time, actor, source, correlation_id, causation_id, schema = event
+    if not 0 <= time < END_OF_TIME:
+        raise Unrecordable(f"time: {time} µs is not between the years 1970 and 9999")
+    if type(data) is not dict:
+        data = dict(data)
+    envelope = {
+        "actor": actor,
+        "causation_id": causation_id,
+        "correlation_id": correlation_id,
         "data": data,
-    }
-    after = {
-        "schema": event.schema,
-        "source": event.source,
+        "global_position": _PLACE,
+        "id": event_id,
+        "position": _PLACE,
+        "schema": schema,
+        "source": source,
         "stream": stream,
-        "time": rfc3339(event.time),
-        "type": event.type,
+        "time": rfc3339(time),
+        "type": kind,
     }
-    return Draft(
-        head=_dumps(before)[:-1] + b',"global_position":',
-        middle=b',"id":' + _dumps(event.id, "id") + b',"position":',
-        tail=b"," + _dumps(after)[1:],
-    )
+    if _is_plain((data, schema), 1):
+        try:
+            # What is no text in the envelope is a TypeError here, before orjson makes one of it.
+            "".join((event_id, kind, actor, source, stream, correlation_id or "", causation_id or ""))
+            return _spliceable(envelope)
+        except TypeError:
+            pass  # or half a surrogate pair, or a key that is no text: below it is said where
+    _check({name: value for name, value in envelope.items() if value is not _PLACE}, None, 0)
+    try:
+        return _spliceable(envelope)
+    except TypeError as error:  # a subclass that orjson will not see through
+        raise Unrecordable(f"event: {error}") from error
+
+
+def _spliceable(envelope: Mapping[str, Any]) -> Draft:
+    head, middle, tail = orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS).split(_MARK)
+    return Draft(head, middle, tail)
 
 
 def parse(line: bytes, upcasts: Upcasts | None = None) -> Recorded:
@@ -90,13 +113,27 @@ def parse(line: bytes, upcasts: Upcasts | None = None) -> Recorded:
     return Recorded(place[0], envelope["stream"], place[1], envelope["type"], time, line, upcasts)
 
 
-def _dumps(value: object, name: str | None = None) -> bytes:
-    trail: Trail = None if name is None else (None, name)
-    _check(value, trail, 0)
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # a subclass that orjson will not see through
-        raise Unrecordable(f"{_path(trail)}: {error}") from error
+def _is_plain(values: Iterable[Any], depth: int) -> bool:
+    """Whether orjson writes each of them as it is, or says that it cannot. False is no refusal yet."""
+    # Called for each value of each event: no call that can be spared.
+    for value in values:
+        kind = type(value)
+        if kind in _AS_THEY_ARE:
+            continue
+        if kind is int:
+            if not SMALLEST <= value <= LARGEST:
+                return False
+        elif kind is float:
+            if not isfinite(value):
+                return False
+        elif depth > DEEPEST:
+            return False
+        elif kind is dict:
+            if not _is_plain(value.values(), depth + 1):
+                return False
+        elif not (kind is list or kind is tuple) or not _is_plain(value, depth + 1):
+            return False
+    return True
 
 
 def _check(value: object, trail: Trail, depth: int) -> None:

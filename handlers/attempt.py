@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from eventstore.line import ERASED
 from handlers.attempt_state import AttemptState, evolve
 from handlers.decider import Decider, Refused
 from handlers.ending import end, failed, interrupt
@@ -75,6 +76,11 @@ def _claim(command: ClaimTask, state: AttemptState) -> Sequence[Fact]:
     if command.cwd is None:
         sentence = f"the working directory {state.spec['cwd']} is not there any more."
         return [failed(command, idle, Verdict("failed", "fatal", "cwd_missing", sentence))]
+    if state.spec["prompt"] == ERASED:
+        sentence = "its prompt was erased from the log: there is nothing that an agent could be told."
+        remedy = "Add a new task that says what is wanted."
+        verdict = Verdict("failed", "fatal", "prompt_erased", sentence, suggested=(remedy,))
+        return [failed(command, idle, verdict)]
     found = refusal(
         command.cwd, command.allowed_root, command.home, str(state.spec["task_type"]), command.windows
     )
@@ -146,7 +152,7 @@ def _payload(command: Command) -> list[str]:
 
 def _note_files(command: NoteFiles, state: AttemptState) -> Sequence[Fact]:
     """Said once: a comparison that found what the one before it found is no news."""
-    if state.snapshot is None:
+    if not state.measured:
         return []  # its snapshot never came into the log: nobody could tell what this is a difference from
     if [change.model_dump(mode="json") for change in command.files] == list(state.changes.latest):
         return []

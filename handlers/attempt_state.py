@@ -7,7 +7,7 @@ from typing import Any
 from eventstore.event import Recorded
 from handlers.spending import totals_after
 from schemas import names
-from schemas.file_changes import NO_CHANGES, FileChanges
+from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
 from schemas.standing import UNKNOWN, Standing
 
 
@@ -38,7 +38,8 @@ class Tries:
 class AttemptState:
     """`spec` is what was received; `report` the last turn's, as it stands in the log.
 
-    `carry` is the session that the next attempt goes on with; `uncompared` says why the last
+    `snapshot` is the blob of the state that the attempt began with, `measured` whether that state is
+    known at all. `carry` is the session that the next attempt goes on with; `uncompared` says why the last
     comparison of the attempt failed; `owed` is a good report whose checks were not all run: the next
     attempt runs nothing but them. `check_session` marks the check at work; `rejected` are
     attempts whose late words were refused.
@@ -62,6 +63,7 @@ class AttemptState:
     carry: str | None = None
     agent: Mapping[str, Any] | None = None
     snapshot: str | None = None
+    measured: bool = False
     report: Mapping[str, Any] | None = None
     why: str = ""
     changes: FileChanges = NO_CHANGES
@@ -152,6 +154,7 @@ def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
         resumed=False,
         agent=None,
         snapshot=None,
+        measured=False,
         report=state.owed,
         uncompared=None,
         compared=False,
@@ -193,9 +196,9 @@ def _put_back(state: AttemptState, event: Recorded) -> AttemptState:
 def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
     data = event.data
     match event.type:
-        case names.STEP_FINISHED if data["phase"] == "snapshot" and data["blob"] is not None:
-            blob = data["blob"]
-            return replace(state, snapshot=blob, changes=state.changes.measured_from(blob))
+        case names.STEP_FINISHED if (measured := measured_from(data)) is not None:
+            changes = state.changes.measured_from(measured)
+            return replace(state, snapshot=data["blob"], measured=True, changes=changes)
         case names.STEP_FINISHED if data["phase"] == "compare":
             return replace(state, uncompared=data["note"], compared=True)
         case names.TURN_STARTED:

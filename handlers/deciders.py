@@ -6,11 +6,12 @@ from typing import Any
 
 from handlers.attempt import ATTEMPT
 from handlers.decider import Decider
+from handlers.disk import DISK
 from handlers.executor import EXECUTOR, QUEUE
 from handlers.files import FILES
 from handlers.service import HOME, SYSTEM
 from handlers.task import TASK
-from schemas import attempt, executor, files, service, task, turn
+from schemas import attempt, disk, executor, files, moving, record, service, task, turn
 from schemas.word import Command
 
 DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
@@ -45,6 +46,7 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         executor.CloseCircuit: EXECUTOR,
         executor.NoteDailyBudget: EXECUTOR,
         files.RecordArtifact: FILES,
+        files.NoteArtifactTrouble: FILES,
         service.CreateHome: HOME,
         service.NoteStart: SYSTEM,
         service.NoteStop: SYSTEM,
@@ -52,5 +54,17 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         service.NoteRestart: SYSTEM,
         service.NoteMirror: SYSTEM,
         service.NoteViews: SYSTEM,
+        disk.NoteDisk: DISK,
+        disk.NoteMirrorLag: SYSTEM,
+        disk.NoteMirrorRestored: SYSTEM,
+        disk.NoteViewsLag: SYSTEM,
+        disk.NoteViewsRestored: SYSTEM,
+        record.NoteTreeHead: SYSTEM,
+        record.NoteTreeHeadRefused: SYSTEM,
+        record.ChangeSigningKey: SYSTEM,
+        record.EraseEvent: SYSTEM,
+        record.FinishErasure: SYSTEM,
+        moving.NoteRecovery: SYSTEM,
+        moving.NoteBackup: SYSTEM,
     }
 )

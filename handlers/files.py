@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from eventstore.event import Recorded
 from handlers.decider import Decider
 from schemas import names
-from schemas.files import ArtifactWritten, RecordArtifact
+from schemas.files import ArtifactFailed, ArtifactWritten, NoteArtifactTrouble, RecordArtifact
 from schemas.task import RecordArchived, TaskArchived
 from schemas.word import Command, Fact
 
@@ -16,12 +16,15 @@ class FileState:
     """What the last receipts of a task say."""
 
     artifact_upto: int = 0
+    failed_upto: int = 0
     archived: tuple[str | None, str] | None = None
 
 
 def evolve(state: FileState, event: Recorded) -> FileState:
     if event.type == names.ARTIFACT_WRITTEN:
         return replace(state, artifact_upto=event.data["upto"])
+    if event.type == names.ARTIFACT_FAILED:
+        return replace(state, failed_upto=event.data["upto"])
     if event.type == names.TASK_ARCHIVED:
         return replace(state, archived=(event.data["path"], event.data["status"]))
     return state
@@ -41,6 +44,10 @@ def decide(command: Command, state: FileState) -> Sequence[Fact]:
                     upto=command.upto,
                 )
             ]
+        case NoteArtifactTrouble():
+            if command.upto <= max(state.artifact_upto, state.failed_upto):
+                return []
+            return [ArtifactFailed(path=command.path, problem=command.problem, upto=command.upto)]
         case RecordArchived():
             if state.archived == (command.path, command.status):
                 return []

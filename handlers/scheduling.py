@@ -24,11 +24,11 @@ def due(row: Row, now: int) -> bool:
 
 
 def choose(rows: Iterable[Row], now: int, executors: Mapping[str, Row]) -> Row | None:
-    """The task that may start at `now` (µs), None when there is none.
+    """The task that may start at `now` (µs), None when there is none: while the disk is low, too.
 
     One that must wait for its directory keeps it: none behind it takes a part of that away.
     """
-    if executors.get(EVERY, {}).get("paused"):
+    if executors.get(EVERY, {}).get("paused") or low_disk(executors):
         return None
     rows = list(rows)
     running = [row for row in rows if row["status"] == "running"]
@@ -41,6 +41,12 @@ def choose(rows: Iterable[Row], now: int, executors: Mapping[str, Row]) -> Row |
             return row
         taken.append(str(row["cwd"]))
     return None
+
+
+def low_disk(executors: Mapping[str, Row]) -> Row | None:
+    """What the log says of a disk that is low: its path, what is free, since when; None where it is not."""
+    found: Row | None = executors.get(EVERY, {}).get("disk")
+    return found
 
 
 def _may(executor: Row | None, busy: bool, now: int) -> bool:

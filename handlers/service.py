@@ -6,6 +6,29 @@ from typing import Any
 from eventstore.event import Recorded
 from handlers.decider import Decider, Refused
 from schemas import names
+from schemas.disk import (
+    MirrorLagging,
+    MirrorRestored,
+    NoteMirrorLag,
+    NoteMirrorRestored,
+    NoteViewsLag,
+    NoteViewsRestored,
+    ViewsLagging,
+    ViewsRestored,
+)
+from schemas.moving import BackupMade, LogRecovered, NoteBackup, NoteRecovery
+from schemas.record import (
+    ChangeSigningKey,
+    EraseEvent,
+    ErasureFinished,
+    EventErased,
+    FinishErasure,
+    NoteTreeHead,
+    NoteTreeHeadRefused,
+    SigningKeyChanged,
+    TreeHeadRefused,
+    TreeHeadSigned,
+)
 from schemas.service import (
     AutomationRestarted,
     CreateHome,
@@ -32,6 +55,17 @@ _FACT_OF: dict[type[Command], type[Fact]] = {
     NoteRestart: AutomationRestarted,
     NoteMirror: MirrorRepaired,
     NoteViews: ViewsRebuilt,
+    NoteMirrorLag: MirrorLagging,
+    NoteMirrorRestored: MirrorRestored,
+    NoteViewsLag: ViewsLagging,
+    NoteViewsRestored: ViewsRestored,
+    NoteTreeHead: TreeHeadSigned,
+    NoteTreeHeadRefused: TreeHeadRefused,
+    ChangeSigningKey: SigningKeyChanged,
+    EraseEvent: EventErased,
+    FinishErasure: ErasureFinished,
+    NoteRecovery: LogRecovered,
+    NoteBackup: BackupMade,
     RefuseTask: TaskRefused,
     RecordRefusedArchived: TaskArchived,
 }

@@ -5,6 +5,7 @@ from typing import Final
 from projections import (
     artifacts,
     costs,
+    erasures,
     executors,
     in_inbox,
     metrics,
@@ -14,6 +15,7 @@ from projections import (
     timers,
     to_archive,
     to_write,
+    types,
     waiting,
 )
 from projections.projection import Projection
@@ -35,6 +37,8 @@ ALL: Final[tuple[Projection, ...]] = (
     artifacts.PROJECTION,
     metrics.PROJECTION,
     costs.PROJECTION,
+    erasures.PROJECTION,
+    types.PROJECTION,
     *TO_DO,
 )
 BY_NAME: Final = {projection.name: projection for projection in ALL}

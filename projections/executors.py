@@ -2,6 +2,7 @@
 
 A row counts the attempts in a row that the executor failed, not the task; from three on its circuit
 is to be opened (`due`: the policy that breaks circuits drains that), and the first answer closes it.
+`disk` is set while the disk is low: then nothing is begun.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ FRESH: Final[Row] = {
     "paused": False,
     "paused_by": None,
     "pause_reason": None,
+    "disk": None,
     "wait_until": None,
     "why": None,
     "sentence": None,
@@ -35,7 +37,14 @@ FRESH: Final[Row] = {
 }
 
 _SHARED: Final = frozenset(
-    {names.QUEUE_PAUSED, names.QUEUE_RESUMED, names.DAILY_BUDGET_REACHED, names.DAILY_BUDGET_LIFTED}
+    {
+        names.QUEUE_PAUSED,
+        names.QUEUE_RESUMED,
+        names.DAILY_BUDGET_REACHED,
+        names.DAILY_BUDGET_LIFTED,
+        names.DISK_LOW,
+        names.DISK_RESTORED,
+    }
 )
 
 
@@ -61,6 +70,11 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
             return {"paused": True, "paused_by": event.actor, "pause_reason": data["reason"]}
         case names.QUEUE_RESUMED:
             return {"paused": False, "paused_by": None, "pause_reason": None}
+        case names.DISK_LOW:
+            room = {name: data[name] for name in ("path", "free_bytes", "reserve_bytes")}
+            return {"disk": {**room, "since": event.time}}
+        case names.DISK_RESTORED:
+            return {"disk": None}
         case names.DAILY_BUDGET_REACHED:
             said = f"{data['spent_usd']:.2f} of {data['budget_usd']:.2f} USD are spent on {data['day']}"
             return {
@@ -134,7 +148,7 @@ def _answered(row: Row, event: Recorded) -> dict[str, Any]:
 
 PROJECTION: Final = Projection(
     name="executors",
-    version=2,
+    version=3,
     types=_SHARED
     | {
         names.QUOTA_WAIT_STARTED,

@@ -27,6 +27,8 @@ class Projection:
 
     `gone_after` are types for which `apply` gives None whatever the row was. With `by_task` as
     keys, a fold that knows what comes need not work out what the task's row was before.
+
+    `sought` are the fields by which stored rows are found without reading the others.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Projection:
     keys: Callable[[Recorded], tuple[str, ...]]
     apply: Callable[[str, Row | None, Recorded], Row | None]
     gone_after: frozenset[str] = frozenset()
+    sought: tuple[str, ...] = ()
 
 
 def by_task(event: Recorded) -> tuple[str, ...]:

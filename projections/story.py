@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from eventstore.event import Recorded
 from schemas import names
-from schemas.file_changes import NO_CHANGES, FileChanges
+from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
 
 TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens")
 
@@ -92,9 +92,10 @@ def _take(story: Story, event: Recorded) -> None:
             story.claim = data
             story.attempts = data["attempt"]
             story.end = None
-        case names.STEP_FINISHED if data["phase"] == "snapshot" and data["blob"] is not None:
-            story.snapshots[data["attempt"]] = data["blob"]
-            story.changes = story.changes.measured_from(data["blob"])
+        case names.STEP_FINISHED if (measured := measured_from(data)) is not None:
+            if data["blob"] is not None:
+                story.snapshots[data["attempt"]] = data["blob"]
+            story.changes = story.changes.measured_from(measured)
         case names.FILES_MODIFIED:
             story.changes = story.changes.found(data["files"])
         case names.STEP_STARTED if data["phase"] == "checks" and not story.started:

@@ -7,7 +7,7 @@ from eventstore.event import Recorded
 from projections.projection import Projection, Row
 from projections.standing import standing_of, told
 from schemas import names
-from schemas.file_changes import NO_CHANGES, FileChanges
+from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
 from schemas.standing import MOVES
 
 BESIDE: Final = frozenset({names.ARTIFACT_WRITTEN, names.TASK_ARCHIVED, names.SECRET_REDACTED})
@@ -176,10 +176,8 @@ def _modified(row: Row, event: Recorded) -> dict[str, Any]:
 
 
 def _step_finished(row: Row, event: Recorded) -> dict[str, Any]:
-    data = event.data
-    if data["phase"] != "snapshot" or data["blob"] is None:
-        return {}
-    return _files(_file_changes(row).measured_from(data["blob"]))
+    measured = measured_from(event.data)
+    return {} if measured is None else _files(_file_changes(row).measured_from(measured))
 
 
 def _file_changes(row: Row) -> FileChanges:
@@ -255,4 +253,6 @@ CHANGES: Final[Mapping[str, Callable[[Row, Recorded], dict[str, Any]]]] = {
 }
 """What an event changes, beside the status, in the row of a known task."""
 
-PROJECTION: Final = Projection(name="tasks", version=3, types=None, keys=_keys, apply=_apply)
+PROJECTION: Final = Projection(
+    name="tasks", version=4, types=None, keys=_keys, apply=_apply, sought=("status", "ended_at")
+)

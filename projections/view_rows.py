@@ -5,16 +5,19 @@ another log or unreadable, it folds the log from its first event and says why.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from eventstore.log import Log
 from projections.fold import Fold, fold_log
 from projections.live import LiveViews
 from projections.projection import Projection, Row, Written
+from projections.sought import Held, Seeking, Stored
 from projections.stored_form import APPLICATION_ID, CHECKPOINTS, LAYOUT, Checkpoint, RowUnreadable, decode
+
+T = TypeVar("T")
 
 
 class ViewsDamaged(Exception):
@@ -78,6 +81,16 @@ class ViewRows:
         """One row; of the stored ones only this and those that the tail touches are read."""
         found = self._one(view, key)
         return None if found is None else found.row
+
+    def seek(self, view: str, ask: Callable[[Seeking], T]) -> T:
+        """What `ask` finds among the rows; stored ones are sought by an index, where the view has one."""
+        try:
+            fold = self._fold(view)
+            if self._connection is not None and self._is_stored(view):
+                return ask(Stored(self._connection, fold))
+        except (sqlite3.Error, RowUnreadable) as error:
+            fold = self._without_store(view, error)
+        return ask(Held(fold.rows()))
 
     def written_at(self, view: str, key: str) -> int | None:
         """The global position of the event that last wrote the row."""

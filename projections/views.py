@@ -27,6 +27,7 @@ from projections.stored_form import (
     decode,
     encode,
     event_id,
+    field,
 )
 
 BATCH: Final = 20_000
@@ -83,6 +84,12 @@ class Views:
         """Drop every view and fold the log from its first event."""
         self._trusted(lambda: self._reset(lambda projection, checkpoint: True))
         return self.catch_up(log, progress)
+
+    def remove(self) -> None:
+        """Delete the file: what it holds may no longer be kept anywhere. The next catch-up makes it anew."""
+        self.close()
+        for suffix in ("-wal", "-shm", ""):
+            self._away(self._path.with_name(self._path.name + suffix), None)
 
     def close(self) -> None:
         if self._database is not None:
@@ -226,6 +233,9 @@ class Views:
                 database[projection.name].drop(ignore=True)
                 columns = {"key": str, "row": str, "global_position": int}
                 database.create_table(projection.name, columns, pk="key", not_null=set(columns))
+                if projection.sought:
+                    name, fields = projection.name, ", ".join(map(field, projection.sought))
+                    database.execute(f'CREATE INDEX "{name}_sought" ON "{name}"({fields})')
                 database.table(CHECKPOINTS).upsert(
                     {
                         "view": projection.name,

@@ -107,7 +107,11 @@ class StepStarted(Fact):
 
 
 class StepFinished(Fact):
-    """`blob` holds what the step made: for `snapshot`, the state of the working directory."""
+    """`blob` holds what the step made: for `snapshot`, the state of the working directory.
+
+    `measured` names that state where no blob could be kept of it (`note` says why): what changes is
+    told all the same, and cannot be found out any more once the attempt is lost.
+    """
 
     TYPE: ClassVar[str] = names.STEP_FINISHED
     attempt: int
@@ -116,6 +120,7 @@ class StepFinished(Fact):
     percent_complete: int = Field(ge=0, le=100)
     blob: Sha256 | None = None
     note: str | None = None
+    measured: Sha256 | None = None
 
 
 class FilesModified(Fact):
@@ -270,6 +275,7 @@ class FinishStep(AttemptCommand):
     percent_complete: int
     blob: Sha256 | None = None
     note: str | None = None
+    measured: Sha256 | None = None
 
 
 class NoteFiles(AttemptCommand):

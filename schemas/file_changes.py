@@ -86,6 +86,14 @@ def composed(earlier: Sequence[Change], later: Sequence[Change]) -> tuple[Change
     return tree.changes()
 
 
+def measured_from(step: Mapping[str, Any]) -> str | None:
+    """The hash that names the state of the directory a finished step found; None for another step."""
+    if step["phase"] != "snapshot":
+        return None
+    found: str | None = step["blob"] or step.get("measured")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class FileChanges:
     """A comparison with the same snapshot replaces the one before; one with a new snapshot adds to it."""

@@ -18,6 +18,24 @@ class ArtifactWritten(Fact):
     upto: Count
 
 
+class ArtifactFailed(Fact):
+    """The artifact or the summary up to `upto` could not be written; what it says stands in the log.
+
+    It is tried again until `artifact_written` says that it is done.
+    """
+
+    TYPE: ClassVar[str] = names.ARTIFACT_FAILED
+    path: str
+    problem: str
+    upto: Count
+
+
+class NoteArtifactTrouble(TaskCommand):
+    path: str
+    problem: str
+    upto: Count
+
+
 class RecordArtifact(TaskCommand):
     path: str
     sha256: Sha256

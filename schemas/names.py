@@ -48,6 +48,7 @@ DAILY_BUDGET_LIFTED: Final = "daily_budget_lifted"
 
 # files and notices
 ARTIFACT_WRITTEN: Final = "artifact_written"
+ARTIFACT_FAILED: Final = "artifact_failed"
 NOTICE_QUEUED: Final = "notice_queued"
 NOTICE_SENT: Final = "notice_sent"
 NOTICE_FAILED: Final = "notice_failed"
@@ -63,6 +64,23 @@ ORCHESTRATOR_STOPPED: Final = "orchestrator_stopped"
 AUTOMATION_RESTARTED: Final = "automation_restarted"
 MIRROR_REPAIRED: Final = "mirror_repaired"
 VIEWS_REBUILT: Final = "views_rebuilt"
+
+# the disk
+DISK_LOW: Final = "disk_low"
+DISK_RESTORED: Final = "disk_restored"
+MIRROR_LAGGING: Final = "mirror_lagging"
+MIRROR_RESTORED: Final = "mirror_restored"
+VIEWS_LAGGING: Final = "views_lagging"
+VIEWS_RESTORED: Final = "views_restored"
+
+# the record
+TREE_HEAD_SIGNED: Final = "tree_head_signed"
+TREE_HEAD_REFUSED: Final = "tree_head_refused"
+SIGNING_KEY_CHANGED: Final = "signing_key_changed"
+EVENT_ERASED: Final = "event_erased"
+ERASURE_FINISHED: Final = "erasure_finished"
+LOG_RECOVERED: Final = "log_recovered"
+BACKUP_MADE: Final = "backup_made"
 
 ENDS: Final = frozenset({TASK_SUCCEEDED, TASK_FAILED, TASK_CANCELLED})
 """The event types that end a task."""

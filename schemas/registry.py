@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas import attempt, executor, files, notice, service, task, turn
+from schemas import attempt, disk, executor, files, moving, notice, record, service, task, turn
 from schemas.word import Fact
 
 FACTS: Mapping[str, type[Fact]] = MappingProxyType(
@@ -47,6 +47,7 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             executor.DailyBudgetReached,
             executor.DailyBudgetLifted,
             files.ArtifactWritten,
+            files.ArtifactFailed,
             notice.NoticeQueued,
             notice.NoticeSent,
             notice.NoticeFailed,
@@ -58,6 +59,19 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             service.MirrorRepaired,
             service.ViewsRebuilt,
             service.SecretRedacted,
+            disk.DiskLow,
+            disk.DiskRestored,
+            disk.MirrorLagging,
+            disk.MirrorRestored,
+            disk.ViewsLagging,
+            disk.ViewsRestored,
+            record.TreeHeadSigned,
+            record.TreeHeadRefused,
+            record.SigningKeyChanged,
+            record.EventErased,
+            record.ErasureFinished,
+            moving.LogRecovered,
+            moving.BackupMade,
         )
     }
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eventstore.line import ERASED
 from handlers.attempt import ATTEMPT
 from handlers.attempt_state import AttemptState
 from handlers.decider import Refused
@@ -108,6 +109,12 @@ def test_a_task_that_ends_at_its_claim_has_begun_no_attempt_of_an_executor() -> 
     bench = Bench(*TURNING, agent_started(), interrupted())
     (event,) = bench.do(ClaimTask, cwd=None)
     assert (event.data["attempt"], event.data["executor"]) == (1, None)
+
+
+def test_a_task_whose_prompt_was_erased_ends_before_an_agent_is_told_nothing() -> None:
+    bench = Bench(received(prompt=ERASED), queued())
+    (event,) = bench.do(ClaimTask)
+    assert (event.type, event.data["reason"]) == ("task_failed", "prompt_erased")
 
 
 def test_a_working_directory_that_is_gone_ends_the_task() -> None:

@@ -18,7 +18,8 @@ from eventstore.memory_log import MemoryLog
 from eventstore.mirror import Mirror
 from eventstore.moment import rfc3339, utc_day
 from eventstore.sqlite_log import SqliteLog
-from eventstore.sqlite_versions import has_wal_reset_fault, sqlite_libraries
+from eventstore.sqlite_versions import sqlite_libraries
+from eventstore.wal_reset import has_wal_reset_fault
 from projections import fold as folds
 from projections import views
 from projections.all_views import ALL, BY_NAME, TO_DO

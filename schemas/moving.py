@@ -1,0 +1,45 @@
+"""What is done to the whole log: made again from what was left of it, copied to another place."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from schemas import names
+from schemas.service import SystemCommand
+from schemas.word import Count, Fact, Sha256
+
+
+class LogRecovered(Fact):
+    """The log was made again from its mirror and from what could be read of it: `events` before this one.
+
+    `kept_as` is the folder in the home that holds what stood there before; null where nothing did.
+    """
+
+    TYPE: ClassVar[str] = names.LOG_RECOVERED
+    events: Count
+    problem: str
+    kept_as: str | None
+
+
+class BackupMade(Fact):
+    """A copy of the log up to `position`, and of all blobs, lies in `destination` and was verified.
+
+    `root` is that of the tree (RFC 6962) over these events.
+    """
+
+    TYPE: ClassVar[str] = names.BACKUP_MADE
+    position: int = Field(ge=1)
+    root: Sha256
+    destination: str
+
+
+class NoteRecovery(SystemCommand):
+    events: Count
+    problem: str
+    kept_as: str | None
+
+
+class NoteBackup(SystemCommand):
+    position: int = Field(ge=1)
+    root: Sha256
+    destination: str
