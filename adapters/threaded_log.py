@@ -13,12 +13,23 @@ from typing import Final, TypeVar
 
 import trio
 
+from adapters.bell_watch import BellWatch, watch_bell
+from adapters.log_tail import KEPT_BYTES, Tail
 from adapters.log_writer import LogWriter
+from eventstore.bell import Stamp, stamp_of
 from eventstore.event import Event, Place, Recorded
-from eventstore.log import Append, Log, LogUnreadable, Outcome, WrongExpectedVersion
+from eventstore.log import (
+    NO_ROOM,
+    Append,
+    Log,
+    LogUnreadable,
+    Outcome,
+    WrongExpectedVersion,
+    may_be_tried_again,
+)
+from handlers.ports import NotNow
 
 T = TypeVar("T")
-Stamp = tuple[int, int, int]
 
 TRUST_S: Final = 0.5
 """So long at most memory answers without a look at the log: a bell may have failed to ring."""
@@ -29,11 +40,12 @@ GLANCE_S: Final = 0.002
 LOOK_S: Final = 1.0
 """So often the log is looked at though the bell was not rung."""
 
+TOGETHER_S: Final = 0.25
+"""So long the service's own appends are told of together; and so often the bell is looked at where the
+system does not wake us."""
+
 CATCH_UP: Final = 2000
 """Events; when more have come at once, memory begins anew behind them all."""
-
-KEPT_BYTES: Final = 4 * 1024 * 1024
-KEPT_STREAMS: Final = 20_000
 
 
 LONG: Final = 16 * 1024
@@ -58,18 +70,18 @@ def is_long(wish: Append) -> bool:
 
 
 class LogFailed(Exception):
-    """The disk refused the log. The process must end (exit 74): a failed sync is never retried."""
+    """The disk failed the log. The process must end (exit 74): a failed sync is never tried again."""
 
 
-def stamp_of(bell: Path | None) -> Stamp | None:
-    """Differs after each ring; None where there is no bell. It waits for no disk: the inode is in use."""
-    if bell is None:
-        return None
-    try:
-        facts = bell.stat()
-    except OSError:
-        return None
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+def _refused(refusal: OSError) -> Exception:
+    if may_be_tried_again(refusal):
+        return NotNow(refusal.strerror or str(refusal), full=refusal.errno in NO_ROOM)
+    return _failed("written", refusal)
+
+
+def _failed(what: str, trouble: OSError) -> LogFailed:
+    where = f" ({trouble.filename})" if trouble.filename else ""
+    return LogFailed(f"the log could not be {what}: {trouble.strerror or trouble}{where}")
 
 
 @dataclass(frozen=True)
@@ -86,73 +98,6 @@ class Look:
         return self.after + len(self.events)
 
 
-class Tail:
-    """The log's last events, none missing between `start` and `head`, and where streams end."""
-
-    def __init__(self, kept_bytes: int) -> None:
-        self._kept_bytes = kept_bytes
-        self._events: list[Recorded] = []
-        self._bytes = 0
-        self._streams: dict[str, list[Recorded]] = {}
-        self._ends: dict[str, int] = {}
-        self.start = 0
-        self.head: int | None = None
-
-    def begin(self, head: int) -> None:
-        """Forget all; what is known from now on stands past `head`."""
-        self._events.clear()
-        self._streams.clear()
-        self._ends.clear()
-        self._bytes = 0
-        self.start = self.head = head
-
-    def take(self, events: Sequence[Recorded]) -> None:
-        """Events that follow `head` without a gap; those before it are known already."""
-        head = self.start if self.head is None else self.head
-        for event in events:
-            if event.global_position > head:
-                self._events.append(event)
-                self._streams.setdefault(event.stream, []).append(event)
-                self._ends[event.stream] = event.position
-                self._bytes += len(event.line)
-                self.head = head = event.global_position
-        if self._bytes > self._kept_bytes:
-            self._shrink()
-
-    def ended(self, stream: str, position: int) -> None:
-        """The stream was read to its end at a moment when all up to `head` had been taken."""
-        self._ends[stream] = position
-        if len(self._ends) > KEPT_STREAMS:
-            self._ends.clear()
-
-    def since(self, after: int, limit: int) -> list[Recorded] | None:
-        """Events past a global position; None where memory does not reach back so far."""
-        if after < self.start:
-            return None
-        first = after - self.start
-        return self._events[first : first + limit]
-
-    def of(self, stream: str, after: int) -> list[Recorded] | None:
-        """A stream's events past a position of it; None where memory does not reach back so far."""
-        if self._ends.get(stream) == after:
-            return []
-        held = self._streams.get(stream)
-        if not held or held[0].position > after + 1:
-            return None
-        return held[max(0, after + 1 - held[0].position) :]
-
-    def _shrink(self) -> None:
-        """Let the older half go."""
-        while self._events and self._bytes > self._kept_bytes // 2:
-            half = len(self._events) // 2 + 1
-            self._bytes -= sum(len(event.line) for event in self._events[:half])
-            self.start = self._events[half - 1].global_position
-            del self._events[:half]
-        self._streams.clear()
-        for event in self._events:
-            self._streams.setdefault(event.stream, []).append(event)
-
-
 class ThreadedLog:
     """Appends go through one thread, all that waits in one transaction; reads through another.
 
@@ -160,7 +105,7 @@ class ThreadedLog:
     of it can last, and nobody else should wait for that.
 
     `bell` is the file that grows after each append of any process; without it nothing is answered
-    from memory.
+    from memory. `check_files` raises OSError once the log's files are not those that were opened.
     """
 
     def __init__(
@@ -169,8 +114,10 @@ class ThreadedLog:
         bell: Path | None = None,
         kept_bytes: int = KEPT_BYTES,
         glance_s: float = GLANCE_S,
+        check_files: Callable[[], None] = lambda: None,
     ) -> None:
         self._log = log
+        self._check_files = check_files
         self._bell = bell
         self._writer = LogWriter(log, self._look)
         self._one_reader = trio.CapacityLimiter(1)
@@ -179,21 +126,32 @@ class ThreadedLog:
         self._trusted_until = 0.0
         self._glance_s = glance_s
         self._glanced = -math.inf
+        self._appending = 0
+        self._ended: trio.Event | None = None
+        self._own: set[int] | None = None
 
     async def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
         at, wish = trio.current_time(), Append(stream, events, expected)
-        if is_long(wish):
-            # Not abandoned on cancel: what was begun commits, and the caller learns of it.
-            outcome, seen = await trio.to_thread.run_sync(self._append_alone, wish)
-        else:
-            outcome, seen = await self._writer.append(wish)
+        self._appending += 1
+        try:
+            if is_long(wish):
+                # Not abandoned on cancel: what was begun commits, and the caller learns of it.
+                outcome, seen = await trio.to_thread.run_sync(self._append_alone, wish)
+            else:
+                outcome, seen = await self._writer.append(wish)
+        finally:
+            self._appending -= 1
+            if self._ended is not None:
+                self._ended.set()
         if isinstance(outcome, OSError):
-            raise LogFailed(f"the log could not be written: {outcome}") from outcome
+            raise _refused(outcome) from outcome
         if isinstance(outcome, WrongExpectedVersion):
             self._stamp = None  # somebody was faster, whether the bell has told so or not
         if isinstance(outcome, Exception):
             raise outcome
         self._learn(seen, at)
+        if self._own is not None:
+            self._own.update(place.global_position for place in outcome)
         return outcome
 
     def _append_alone(self, wish: Append) -> tuple[Outcome, Look | None]:
@@ -209,7 +167,7 @@ class ThreadedLog:
             await trio.lowlevel.checkpoint()
             return known
         at = trio.current_time()
-        events, seen = await self._visit(lambda: list(self._log.stream(name, after)))
+        events, seen = await self._visit(lambda _: list(self._log.stream(name, after)))
         if self._learn(seen, at):
             self._tail.ended(name, events[-1].position if events else after)
         return events
@@ -219,10 +177,48 @@ class ThreadedLog:
         if known is not None:
             await trio.lowlevel.checkpoint()
             return known
+
+        def read(seen: Look | None) -> list[Recorded]:
+            if seen is not None and not seen.anew and seen.after <= after:
+                first = after - seen.after
+                return list(seen.events[first : first + limit])
+            return list(islice(self._log.all(after), limit))
+
         at = trio.current_time()
-        events, seen = await self._visit(lambda: list(islice(self._log.all(after), limit)))
+        events, seen = await self._visit(read)
         self._learn(seen, at)
         return events
+
+    async def check(self) -> None:
+        """Raises LogFailed once the log's files were taken away or the disk has failed."""
+        try:
+            await trio.to_thread.run_sync(self._check_files)
+        except OSError as trouble:
+            raise _failed("kept", trouble) from trouble
+
+    def listen(self, after: int) -> None:
+        """From now on it is known which events past `after` we have appended ourselves."""
+        self._own = {position for position in self._own or () if position > after}
+
+    async def others_appended(self, after: int) -> bool:
+        """The bell was rung: whether by somebody else, for all that is known. Own appends are awaited."""
+        while self._tail.head is not None and self._own is not None:
+            self._glanced = -math.inf  # what a glance has shown before says nothing any more
+            if self._tail.head - after > len(self._own):
+                return True
+            if self._is_current():
+                return False
+            if not self._appending:
+                return True
+            if self._ended is None:  # an event of trio refuses to be taken for a bool
+                self._ended = trio.Event()
+            await self._ended.wait()
+            self._ended = None
+        return True
+
+    def look_again(self) -> None:
+        """Everybody is about to read to the end, which a glance must not say to have been reached."""
+        self._glanced = -math.inf
 
     def _is_current(self) -> bool:
         """Whether memory holds all that the log holds past the tail's start."""
@@ -230,24 +226,29 @@ class ThreadedLog:
         if self._stamp is None or now >= self._trusted_until:
             return False
         if now >= self._glanced + self._glance_s:
-            if stamp_of(self._bell) != self._stamp:
+            if self._bell is None or stamp_of(self._bell) != self._stamp:
                 return False
             self._glanced = now
         return True
 
-    async def _visit(self, read: Callable[[], T]) -> tuple[T, Look | None]:
+    async def _visit(self, read: Callable[[Look | None], T]) -> tuple[T, Look | None]:
         def look_and_read() -> tuple[T, Look | None]:
             # In this order: what is read holds at least what was seen. A log that cannot be
             # read is told of by what is read.
             seen = self._look()
-            return read(), seen
+            return read(seen), seen
 
-        return await trio.to_thread.run_sync(look_and_read, limiter=self._one_reader)
+        try:
+            return await trio.to_thread.run_sync(look_and_read, limiter=self._one_reader)
+        except OSError as trouble:
+            if may_be_tried_again(trouble):
+                raise
+            raise _failed("read", trouble) from trouble
 
     def _look(self) -> Look | None:
         """What brings memory up; called in a thread. None where that cannot be seen now."""
         # The stamp first: what is appended after it is not missed, only looked for once more.
-        stamp = stamp_of(self._bell)
+        stamp = None if self._bell is None else stamp_of(self._bell)
         if stamp is None:
             return None
         after = self._tail.head
@@ -277,29 +278,41 @@ class ThreadedLog:
         return True
 
 
-class HeadDoorbell:
-    """Says that other processes may have appended.
+class LogDoorbell:
+    """Says at once that somebody else has appended, and a few times a second that the service itself has.
 
-    The bell is looked at a few times a second; once in `LOOK_S` it is said without the bell.
-    Where no bell is given the log's head is looked at, in a thread, which costs more.
+    Where the system cannot wake us, the bell is looked at every `interval_s`. Once in `LOOK_S` it is
+    said though nobody has rung.
     """
 
-    def __init__(self, log: Log, bell: Path | None = None, interval_s: float = 0.25) -> None:
+    def __init__(self, log: ThreadedLog, bell: Path, interval_s: float = TOGETHER_S) -> None:
         self._log = log
         self._bell = bell
         self._interval_s = interval_s
-        self._heard: Stamp | None = None
+        self._watch: BellWatch | None = None
 
     async def ring(self, after: int) -> None:
-        if self._bell is None:
-            # Another process cannot set an event of ours: looking is all there is.
-            while await trio.to_thread.run_sync(self._log.head) <= after:  # noqa: ASYNC110
+        """See Doorbell. The first call returns at once: nobody knows what came before it listened."""
+        await trio.lowlevel.checkpoint()
+        if self._watch is None:
+            self._watch = await trio.to_thread.run_sync(watch_bell, self._bell)
+        self._log.listen(after)
+        with trio.move_on_after(LOOK_S) as patience:
+            await self._heard(self._watch)
+            while not await self._log.others_appended(after):
+                # Whoever appended here looks by himself; the rest is told of it together with what follows.
+                patience.deadline = min(patience.deadline, trio.current_time() + self._interval_s)
+                await self._heard(self._watch)
+        self._log.look_again()
+
+    async def _heard(self, watch: BellWatch) -> None:
+        # Asked before the wait, and by our caller before its look: see bell_watch.
+        while not watch.heard():
+            if watch.descriptor is None:
                 await trio.sleep(self._interval_s)
-            return
-        until = trio.current_time() + LOOK_S
-        while trio.current_time() < until:
-            await trio.sleep(self._interval_s)
-            stamp = stamp_of(self._bell)
-            if stamp != self._heard:
-                self._heard = stamp
-                return
+            else:
+                await trio.lowlevel.wait_readable(watch.descriptor)
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.close()

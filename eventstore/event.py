@@ -1,12 +1,12 @@
 """What the log keeps: an event about to be appended, and the same with its place."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from eventstore.moment import rfc3339
+from eventstore.unreadable import LineDamaged
 
 ANY: Final = -2
 """Expected version: append wherever the stream ends."""
@@ -19,8 +19,7 @@ Upcasts = Mapping[tuple[str, int], Upcast]
 """(type, schema) of an old payload → the function that gives the next newer shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A fact about to be appended. Its line lacks only the two numbers of its place.
 
     `time` is in microseconds since 1970-01-01T00:00:00Z; `schema` is the version
@@ -38,8 +37,7 @@ class Event:
     schema: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an appended event stands: in the log (from 1) and in its stream (from 0)."""
 
     global_position: int
@@ -92,21 +90,27 @@ class Recorded:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """Every key of the line as it is stored, never upcast."""
+        """Every key of the line as it is stored, never upcast. Raises LineDamaged."""
         if self._envelope is None:
-            self._envelope = orjson.loads(self.line)
+            try:
+                self._envelope = orjson.loads(self.line)
+            except orjson.JSONDecodeError as error:
+                raise LineDamaged(self.global_position, error) from error
         return self._envelope
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The payload in its newest shape: old shapes are upcast at read."""
+        """The payload in its newest shape: old shapes are upcast at read. Raises LineDamaged."""
         data = self._data
         if data is None:
             # Read for most events of a replay: no call that can be spared.
             envelope = self._envelope
-            if envelope is None:
-                self._envelope = envelope = orjson.loads(self.line)
-            data = envelope["data"]
+            try:
+                if envelope is None:
+                    self._envelope = envelope = orjson.loads(self.line)
+                data = envelope["data"]
+            except (orjson.JSONDecodeError, LookupError, TypeError) as error:
+                raise LineDamaged(self.global_position, error) from error
             if self._upcasts:
                 schema: int = envelope["schema"]
                 while step := self._upcasts.get((self.type, schema)):

@@ -80,10 +80,13 @@ class FileLock:
     """An exclusive lock on a file, made when it is not there and never removed.
 
     Two FileLocks exclude each other, in one process too. A started program does not inherit it.
+    With `keep_open` the file stays open until `close`, for who takes the lock often.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_open: bool = False) -> None:
         self.path = path
+        self._keep_open = keep_open
+        self._kept: int | None = None
         self._descriptor: int | None = None
 
     @property
@@ -98,7 +101,9 @@ class FileLock:
         if self._descriptor is not None:
             raise RuntimeError(f"the lock {self.path} is held already")
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor, self._kept = self._kept, None
+            if descriptor is None:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 taken = lock(descriptor, blocking=blocking)
                 current = taken and self._is_current(descriptor)
@@ -123,7 +128,19 @@ class FileLock:
         descriptor, self._descriptor = self._descriptor, None
         try:
             unlock(descriptor)
-        finally:
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if self._keep_open:
+            self._kept = descriptor
+        else:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Give back what is held, and the file."""
+        self.release()
+        if self._kept is not None:
+            descriptor, self._kept = self._kept, None
             os.close(descriptor)
 
     def __enter__(self) -> Self:

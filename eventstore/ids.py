@@ -1,9 +1,14 @@
 """Ids: one that says when it was made, and one that follows from another id."""
 
-from uuid import UUID, uuid5
+import re
+from hashlib import sha1
+from typing import Final
+from uuid import UUID
 
 FOLLOWING = UUID("5b0f6d4e-3c5b-5d8e-9c7b-0a1f2e3d4c5b")
 """Namespace of ids that follow from a name which is no UUID itself."""
+
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 RANDOM_BYTES = 8
 """How many random bytes `uuid7` takes."""
@@ -14,12 +19,12 @@ def command_event_id(command_id: str, index: int) -> str:
 
     The command's id is the namespace; one that is no UUID is made one first, the same way each time.
     """
-    return str(uuid5(_namespace(command_id), str(index)))
+    return _uuid5(_namespace(command_id), str(index))
 
 
 def following_id(of: str, name: str) -> str:
     """The id of what follows from `of`, told apart from its other followers by `name` (UUIDv5)."""
-    return str(uuid5(_namespace(of), name))
+    return _uuid5(_namespace(of), name)
 
 
 def uuid7(microseconds: int, random_bytes: bytes) -> str:
@@ -38,8 +43,17 @@ def uuid7(microseconds: int, random_bytes: bytes) -> str:
     return str(UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | chance))
 
 
-def _namespace(name: str) -> UUID:
+def _namespace(name: str) -> bytes:
+    if _CANONICAL.fullmatch(name):
+        return bytes.fromhex(name.replace("-", ""))
     try:
-        return UUID(name)
+        return UUID(name).bytes
     except ValueError:
-        return uuid5(FOLLOWING, name)
+        return UUID(_uuid5(FOLLOWING.bytes, name)).bytes
+
+
+def _uuid5(namespace: bytes, name: str) -> str:
+    """As `str(uuid.uuid5(...))` (RFC 9562 section 5.5), which takes three times as long."""
+    digits = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -1,10 +1,11 @@
 """The `Log` protocol: what every backend and every wrapper promises."""
 
+import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from eventstore.event import Event, Place, Recorded
+from eventstore.unreadable import LogUnreadable as LogUnreadable
 
 
 class WrongExpectedVersion(Exception):
@@ -21,12 +22,19 @@ class Unrecordable(ValueError):
     """A payload that a line cannot hold: NaN, infinity, an integer over 64 bit, no JSON."""
 
 
-class LogUnreadable(Exception):
-    """The file is not a log that this program can read; the text says what to do."""
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+NOT_NOW: Final = NO_ROOM | {errno.EBUSY, errno.EMFILE, errno.ENFILE}
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+def may_be_tried_again(refusal: OSError) -> bool:
+    """Whether nothing was appended and no sync has failed: no room, another's lock, no free handle.
+
+    After any other OSError it is not known what stands on the disk, and asking again would not tell.
+    """
+    return refusal.errno in NOT_NOW
+
+
+class Append(NamedTuple):
     """What one of several callers wants to append."""
 
     stream: str
@@ -50,7 +58,7 @@ class Log(Protocol):
     def append(self, stream: str, events: Sequence[Event], expected: int) -> tuple[Place, ...]:
         """Append and return the places once the events are durable.
 
-        Raises WrongExpectedVersion, Unrecordable, OSError (the disk refused).
+        Raises WrongExpectedVersion, Unrecordable, OSError (the disk refused: see may_be_tried_again).
         """
         ...
 

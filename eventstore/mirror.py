@@ -39,7 +39,8 @@ class MirrorAhead(Exception):
     def __init__(self, path: Path, position: int, head: int) -> None:
         super().__init__(
             f"{path} holds event {position}, but the log ends at {head}: the log is older than its mirror "
-            "(was it restored from a backup?). Restore the log from the mirror, or move the mirror away"
+            "(was it restored from a backup, or its -wal file removed?). "
+            "`evt recover --from-mirror` brings back what the log lacks"
         )
         self.path = path
         self.position = position
@@ -84,6 +85,12 @@ class Mirror:
                 file.truncate(end)
             written = self._write(file, end, position, head)
         return Repair(problem, size - end, written) if problem else None
+
+    def rewrite(self) -> None:
+        """Write all of it anew from the log, and keep nothing of what it held. Raises OSError."""
+        with self._locked() as (file, _):
+            file.truncate(0)
+            self._write(file, 0, 0, self._log.head())
 
     @contextmanager
     def _locked(self) -> Iterator[tuple[FileIO, bool]]:
@@ -163,6 +170,16 @@ class Mirror:
         # Somebody may have appended to both since the head was asked.
         if position > (head := self._log.head()):
             raise MirrorAhead(self.path, position, head)
+
+    def behind(self) -> int:
+        """How many events of the log it lacks; all of them where it cannot be read."""
+        head = self._log.head()
+        try:
+            with FileIO(self.path) as file:
+                position, _ = self._last_whole_line(file, os.fstat(file.fileno()).st_size)
+        except OSError:
+            return head
+        return max(0, head - position)
 
     def _holds_other_events(self, file: FileIO, start: int, head: int) -> bool:
         """Whether events that the log does not have so are about to be cut.

@@ -10,8 +10,14 @@ DAY = 86_400_000_000
 
 def rfc3339(microseconds: int) -> str:
     """Render with six digits and `Z` (RFC 3339 section 5.6)."""
-    moment = EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(number: int) -> str:
+    # Many events are of one second, and strftime is dear.
+    return (EPOCH + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def utc_day(microseconds: int) -> str:
@@ -21,7 +27,7 @@ def utc_day(microseconds: int) -> str:
 
 @lru_cache(maxsize=8)
 def _day(number: int) -> str:
-    # Most events share their day with the one before, and strftime is dear.
+    # Most events share their day with the one before.
     return rfc3339(number * DAY)[:10]
 
 

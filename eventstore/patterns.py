@@ -4,7 +4,7 @@ import base64
 import json
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -52,6 +52,7 @@ PATTERNS: Final = (
             rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)"),
     # Cut off, as the head of an output may be.
     Pattern("private-key", rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----" + _KEY_LINE + rb"+)"),
+    Pattern("private-key", rb"(PRIVATE\+KEY\+[^\s+\"'\\]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{40,}={0,2})"),
     Pattern("anthropic-key", _BEFORE + rb"(sk-ant-[A-Za-z0-9_-]{16,})"),
     Pattern("openai-key", _BEFORE + rb"(sk-[A-Za-z0-9_-]{20,})", is_mixed),
     Pattern("stripe-key", _BEFORE + rb"([sr]k_(?:live|test)_[A-Za-z0-9]{16,})"),
@@ -97,6 +98,15 @@ class Redactor:
         self._any = re2.compile(b"|".join(b"(?:" + pattern.expression + b")" for pattern in patterns), alone)
         forms = {form for value in extra_values if len(value) >= SHORTEST_VALUE for form in _forms(value)}
         self._values = sorted(forms, key=lambda form: (-len(form), form))
+
+    def is_clean(self, texts: Collection[str], keys: Collection[str]) -> bool:
+        """One search over all of them: what begins or ends a text may also stand beside a line's end.
+
+        False when something may be a secret; then each text is looked at by itself.
+        """
+        if any(map(is_key_of_secret, keys)):
+            return False
+        return not self._is_suspect("\n".join(texts).encode("utf-8", "surrogatepass"))
 
     def text(self, text: str) -> tuple[str, dict[str, int]]:
         """The text without secrets, and how many of each pattern were in it."""

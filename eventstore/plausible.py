@@ -1,6 +1,7 @@
 """Is this a secret, or only something that stands where one could? Judged by its characters."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 KEY_OF_SECRET: Final = re.compile(
@@ -20,6 +21,7 @@ SHORTEST_OF_ENVIRONMENT: Final = 6
 LONG_WORD: Final = 16
 
 
+@lru_cache(maxsize=1024)
 def is_key_of_secret(key: str) -> bool:
     """Whether a key by its name holds a secret (`api_key`, `botToken`, `db.password`)."""
     return KEY_OF_SECRET.search(key) is not None

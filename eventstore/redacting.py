@@ -1,9 +1,10 @@
 """A log that no secret reaches: strings of a payload are redacted before the append, and that is noted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Final, Protocol
 
 from eventstore.event import ANY, Event, Place, Recorded
 from eventstore.ids import following_id
@@ -12,7 +13,14 @@ from eventstore.log import Append, Log, Outcome, Unrecordable, WrongExpectedVers
 
 
 class Redact(Protocol):
-    """Both give the text without its secrets, and how often each pattern was found."""
+    """The last two give the text without its secrets, and how often each pattern was found."""
+
+    def is_clean(self, texts: Collection[str], keys: Collection[str]) -> bool:
+        """Whether none of the texts, some of which stand under `keys`, needs to be looked at by itself.
+
+        One look for all of an event: most have no secret.
+        """
+        ...
 
     def text(self, text: str) -> tuple[str, dict[str, int]]: ...
 
@@ -28,12 +36,19 @@ Its id is replaced by one that follows from the event's, so that a repeat stays 
 """
 
 
+_HOLDERS: Final = (dict, list, tuple)
+
+
 @dataclass(frozen=True, slots=True)
 class _Clean:
     """A wish without its secrets, and the notes that are appended behind it."""
 
     wish: Append
     notes: Sequence[Event]
+
+    @property
+    def with_notes(self) -> Append:
+        return self.wish._replace(events=[*self.wish.events, *self.notes]) if self.notes else self.wish
 
 
 class Redacting:
@@ -63,9 +78,7 @@ class Redacting:
                 clean[index] = self._without_secrets(wish)
             except Unrecordable as refusal:
                 outcomes[index] = refusal
-        found = self._log.append_group(
-            [replace(one.wish, events=[*one.wish.events, *one.notes]) for one in clean.values()]
-        )
+        found = self._log.append_group([one.with_notes for one in clean.values()])
         for (index, one), outcome in zip(clean.items(), found, strict=True):
             outcomes[index] = self._told(one, outcome)
         return [outcome for outcome in outcomes if outcome is not None]
@@ -83,13 +96,19 @@ class Redacting:
         clean: list[Event] = []
         notes: list[Event] = []
         for event in wish.events:
+            texts: list[str] = []
+            keys: set[str] = set()
+            _gather(dict(event.data), None, texts, keys, 0)
+            if self._redact.is_clean(texts, keys):
+                clean.append(event)
+                continue
             found: Counter[str] = Counter()
             data = self._clean(dict(event.data), None, found, 0)
-            clean.append(replace(event, data=data) if found else event)
+            clean.append(event._replace(data=data) if found else event)
             if found:
                 note = self._note(clean[-1], dict(sorted(found.items())))
-                notes.append(replace(note, id=following_id(event.id, "redacted")))
-        return _Clean(replace(wish, events=clean), notes)
+                notes.append(note._replace(id=following_id(event.id, "redacted")))
+        return _Clean(wish._replace(events=clean) if notes else wish, notes)
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""
@@ -129,3 +148,17 @@ class Redacting:
         if isinstance(value, list) or type(value) is tuple:
             return [self._clean(held, key, found, depth + 1) for held in value]
         return value
+
+
+def _gather(value: Any, key: str | None, texts: list[str], keys: set[str], depth: int) -> None:
+    """Every string in a dictionary or list, and the keys that strings stand under. Raises Unrecordable."""
+    if depth > DEEPEST:
+        raise Unrecordable(f"data: nested deeper than {DEEPEST} levels")
+    named = isinstance(value, dict)
+    for name, held in value.items() if named else zip(repeat(key), value):
+        if isinstance(held, str):
+            texts.append(held)
+            if type(name) is str:
+                keys.add(name)
+        elif isinstance(held, _HOLDERS):
+            _gather(held, name if isinstance(name, str) else None, texts, keys, depth + 1)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
+from eventstore.event import Event
 from eventstore.repeats import REMEMBERED
 from eventstore.sqlite_schema import SAVE_HEAD, SINCE
 
@@ -63,12 +64,12 @@ class Heads:
         ).fetchone()
         return Head(-1, 0) if row is None else Head(*row)
 
-    def move(self, stream: str, head: Head, ids: Sequence[str]) -> None:
+    def move(self, stream: str, head: Head, events: Sequence[Event]) -> None:
         """A stream grew by our own transaction, in which the checkpoint may move along."""
         self._moved[stream] = head
         self._last = head.global_position
         if (recent := self._recent.get(stream)) is not None:
-            recent.extend(ids)
+            recent.extend(event.id for event in events)
         if self._last - self._checkpoint >= CHECKPOINT_EVERY:
             self._save()
 

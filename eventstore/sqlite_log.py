@@ -4,8 +4,9 @@ import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Self
 
 import apsw
@@ -18,7 +19,10 @@ from eventstore.file_lock import FileLock
 from eventstore.line import Draft, render
 from eventstore.log import Append, Outcome, Unrecordable, WrongExpectedVersion
 from eventstore.repeats import REMEMBERED, places_of_repeat, window
+from eventstore.sqlite_errors import damaged, translation
+from eventstore.sqlite_frozen import Unchanged
 from eventstore.sqlite_heads import Head, Heads
+from eventstore.sqlite_health import Health
 from eventstore.sqlite_schema import AT_POSITIONS, CHAIN, COLUMNS, INSERT
 
 Row = tuple[int, str, int, str, int, bytes]
@@ -30,30 +34,26 @@ SCAN_ROWS: Final = 20_000
 """So many rows one look passes over while it seeks a type: the lock is not held for longer."""
 
 
+Places = tuple[Place, ...]
+
 _Todo = tuple[int, Append, list[Draft]]
 """The number of a wish in its group, the wish, and its lines but for their places."""
 
 
-def _places(last: int, head: Head, count: int) -> tuple[Place, ...]:
-    return tuple(Place(last + number, head.position + number) for number in range(1, count + 1))
-
-
-def _rows(
-    wish: Append, head: Head, places: Sequence[Place], drafts: Sequence[Draft]
-) -> list[tuple[Any, ...]]:
-    prevs = [head.global_position, *(place.global_position for place in places[:-1])]
-    return [
-        (
-            place.global_position,
-            wish.stream,
-            place.position,
-            prev,
-            event.type,
-            event.time,
-            draft.splice(place.global_position, place.position),
-        )
-        for place, prev, event, draft in zip(places, prevs, wish.events, drafts, strict=True)
-    ]
+def _placed(
+    wish: Append, drafts: Sequence[Draft], last: int, head: Head, rows: list[tuple[Any, ...]]
+) -> Places:
+    """The places of a wish behind the global position `last` and its stream's head; its rows join `rows`."""
+    # Called for each append under the lock: no call that can be spared.
+    stream, places = wish.stream, []
+    position, prev = head
+    for event, draft in zip(wish.events, drafts, strict=True):
+        last += 1
+        position += 1
+        rows.append((last, stream, position, prev, event.type, event.time, draft.splice(last, position)))
+        places.append(Place(last, position))
+        prev = last
+    return tuple(places)
 
 
 class SqliteLog:
@@ -63,19 +63,38 @@ class SqliteLog:
     with a transaction left open, so a slow reader holds nobody up.
     """
 
-    def __init__(self, path: Path, *, upcasts: Upcasts | None = None, read_only: bool = False) -> None:
-        """Open a log that is there. Raises LogUnreadable with a sentence that says what to do."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        upcasts: Upcasts | None = None,
+        read_only: bool = False,
+        library: str = apsw.sqlite_lib_version(),
+    ) -> None:
+        """Open a log that is there. Raises LogUnreadable with a sentence that says what to do, OSError.
+
+        `library` is the version of SQLite: with one that may damage the file it is opened for reading only.
+        """
         self.path = path
         self.read_only = read_only
         self._upcasts = upcasts
         self._pid = os.getpid()
-        self._failed = False
-        self._connection = sqlite_file.connect(path, read_only=read_only)
+        before = Unchanged(path)
+        self._connection = sqlite_file.connect(path, read_only=read_only, library=library)
+        self._frozen = before if read_only and sqlite_file.is_frozen(self._connection) else None
+        self._health = None if read_only else Health(path, self._connection)
         self._heads = Heads(self._connection)
-        self._gate = FileLock(path.with_name(".gate"))
+        self._seen = 0  # a head that was; it only grows
+        self._gate = FileLock(path.with_name(".gate"), keep_open=True)
         self._bell = Bell(path.with_name(".bell"))
         self._writing = threading.Lock()
         self._using = threading.Lock()
+        self._reading = _Reading(self)
+
+    @property
+    def bell(self) -> Path:
+        """The file that grows after each commit of any process."""
+        return self._bell.path
 
     @classmethod
     def create(cls, path: Path, *, upcasts: Upcasts | None = None) -> Self:
@@ -93,7 +112,7 @@ class SqliteLog:
     def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
         """See Log.append_group. The lines are rendered before any lock is taken."""
         self._check_process()
-        if self.read_only:
+        if self._health is None:
             raise OSError(errno.EROFS, "the log was opened for reading only", str(self.path))
         outcomes: dict[int, Outcome] = {}
         todo: list[_Todo] = []
@@ -108,43 +127,43 @@ class SqliteLog:
             else:
                 outcomes[number] = ()
         if todo:
-            outcomes |= self._commit_or_part(todo)
+            outcomes |= self._commit_or_part(todo, self._health)
         return [outcomes[number] for number in range(len(wishes))]
 
-    def _commit_or_part(self, todo: Sequence[_Todo]) -> dict[int, Outcome]:
+    def _commit_or_part(self, todo: Sequence[_Todo], health: Health) -> dict[int, Outcome]:
         """One transaction; where one of them is larger than SQLite can hold, each has its own."""
         try:
-            return self._commit_under_lock(todo)
+            return self._commit_under_lock(todo, health)
         except Unrecordable as refusal:
             if len(todo) == 1:
                 return {todo[0][0]: refusal}
             found: dict[int, Outcome] = {}
             for one in todo:
-                found |= self._commit_or_part([one])
+                found |= self._commit_or_part([one], health)
             return found
 
-    def _commit_under_lock(self, todo: Sequence[_Todo]) -> dict[int, Outcome]:
+    def _commit_under_lock(self, todo: Sequence[_Todo], health: Health) -> dict[int, Outcome]:
         # The gate is fair where SQLite's own waiting is not; safe is SQLite's lock.
-        with self._writing, self._gate, self._using:
-            if self._failed:
-                text = "the disk failed an earlier append: check it, then start this program again"
-                raise OSError(errno.EIO, text, str(self.path))
-            try:
-                with sqlite_file.translated(self.path):
-                    found, added = self._commit(todo)
-            except OSError as refusal:
-                # What a failed sync left on the disk is unknown, and asking again would not tell.
-                self._failed |= refusal.errno == errno.EIO
-                raise
-        if added:
-            # The events are durable: a bell that cannot ring must not deny that. Followers also look.
-            with suppress(OSError):
-                self._bell.ring()
+        with self._writing:
+            with self._gate, self._using:
+                health.require()
+                try:
+                    with sqlite_file.translated(self.path, self._connection):
+                        found, added = self._commit(todo)
+                except OSError as refusal:
+                    # What a failed sync left on the disk is unknown, and asking again would not tell.
+                    health.fail(refusal)
+                    raise
+                health.checkpoint()
+            if added:
+                # The events are durable: a bell that cannot ring must not deny that. Followers also look.
+                with suppress(OSError):
+                    self._bell.ring()
         return found
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""
-        with self._reading():
+        with self._reading:
             self._heads.catch_up()
             positions = self._positions(self._heads.of(name), after)
         return self._at(positions)
@@ -153,12 +172,16 @@ class SqliteLog:
         self, after: int = 0, upto: int | None = None, types: frozenset[str] | None = None
     ) -> Iterator[Recorded]:
         """See Log.all. What is appended while the caller iterates does not come."""
-        head = self.head()
-        return self._between(max(after, 0), head if upto is None else min(upto, head), types)
+        if upto is None:
+            upto = self.head()
+        elif upto > self._seen:
+            upto = min(upto, self.head())
+        return self._between(max(after, 0), upto, types)
 
     def head(self) -> int:
         """See Log.head."""
-        return int(self._value("SELECT coalesce(max(global_position), 0) FROM events"))
+        self._seen = int(self._value("SELECT coalesce(max(global_position), 0) FROM events"))
+        return self._seen
 
     def position_at(self, time: int) -> int:
         """See Log.position_at. Walks back from the end: clocks go backwards, so times are in no order."""
@@ -167,7 +190,7 @@ class SqliteLog:
 
     def count_types(self) -> dict[str, int]:
         """How many events of each type it holds; no line is decoded."""
-        with self._reading():
+        with self._reading:
             rows: list[Any] = self._connection.execute(
                 "SELECT type, count(*) FROM events GROUP BY type"
             ).fetchall()
@@ -177,13 +200,24 @@ class SqliteLog:
         """A number that changes when another connection has committed; never by our own appends."""
         return int(self._value("PRAGMA data_version"))
 
+    def check_files(self) -> None:
+        """For whoever appends seldom. Raises OSError once a file of the log was removed or replaced, or
+        the disk has failed: see append.
+        """
+        if self._health is not None and self._health.in_doubt():
+            with self._writing, self._gate, self._using:
+                self._health.require()
+
     def close(self) -> None:
         """Close the file. In a child process nothing happens: the file is its parent's."""
         if os.getpid() != self._pid:
             return
         with self._writing, self._using:
+            if self._health is not None:
+                self._health.before_close()
             self._connection.close()
             self._bell.close()
+            self._gate.close()
 
     def _commit(self, todo: Sequence[_Todo]) -> tuple[dict[int, Outcome], bool]:
         """What becomes of each, and whether anything was added (not so for repeats and refusals)."""
@@ -201,11 +235,10 @@ class SqliteLog:
                     if known is not None:
                         found[number] = known
                         continue
-                places = _places(last, head, len(drafts))
-                rows += _rows(wish, head, places, drafts)
-                last, added, found[number] = places[-1].global_position, True, places
-                end = Head(places[-1].position, last)
-                self._heads.move(wish.stream, end, [event.id for event in wish.events])
+                places = _placed(wish, drafts, last, head, rows)
+                last, position = places[-1]
+                added, found[number] = True, places
+                self._heads.move(wish.stream, Head(position, last), wish.events)
             self._insert(rows)
             self._connection.execute("COMMIT" if added else "ROLLBACK")
         except BaseException:
@@ -234,8 +267,9 @@ class SqliteLog:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
-            except apsw.Error:
-                self._failed = True  # the first error is on its way; nothing more goes in
+            except apsw.Error as error:
+                if self._health is not None:  # the first error is on its way; nothing more goes in
+                    self._health.fail(OSError(errno.EIO, f"the disk failed ({error})", str(self.path)))
                 raise
 
     def _repeat(self, stream: str, head: Head, ids: Sequence[str], expected: int) -> tuple[Place, ...] | None:
@@ -283,7 +317,12 @@ class SqliteLog:
         while after < upto:
             until = min(upto, after + SCAN_ROWS)
             page, cut = self._page(query, (after, until, *names))
-            after = page[-1][0] if cut or len(page) == PAGE_ROWS else until
+            reached = page[-1][0] if cut or len(page) == PAGE_ROWS else until
+            if types is None and len(page) != reached - after:
+                there = {row[0] for row in page}
+                missing = next(at for at in range(after + 1, reached + 1) if at not in there)
+                raise damaged(self.path, f"at event {missing}", "it is missing")
+            after = reached
             for row in page:
                 yield Recorded(*row, upcasts)
 
@@ -291,13 +330,17 @@ class SqliteLog:
         """Rows until they are many bytes (then True); the statement is finished before anybody sees them."""
         rows: list[Row] = []
         size = 0
-        with self._reading():
+        with self._reading:
             cursor = self._connection.execute(query, arguments)
-            for row in cursor:
-                rows.append(row)
-                size += len(row[5])
-                if size >= PAGE_BYTES:
-                    break
+            try:
+                for row in cursor:
+                    rows.append(row)
+                    size += len(row[5])
+                    if size >= PAGE_BYTES:
+                        break
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                where = f"behind event {rows[-1][0]}" if rows else ""
+                raise damaged(self.path, where, error) from error
             cursor.close()
         return rows, size >= PAGE_BYTES
 
@@ -305,16 +348,39 @@ class SqliteLog:
         return Recorded(*row, self._upcasts)
 
     def _value(self, query: str, *arguments: Any) -> Any:
-        with self._reading():
+        with self._reading:
             return self._connection.execute(query, arguments).get
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        self._check_process()
-        with self._using, sqlite_file.translated(self.path):
-            yield
 
     def _check_process(self) -> None:
         # SQLite's locks and memory of the file are the parent's: a child that used them would destroy it.
         if os.getpid() != self._pid:
             raise RuntimeError(f"{self.path} was opened by process {self._pid}: a child opens it anew")
+
+
+class _Reading:
+    """A look at the file: in turn, and with errors as the Log protocol names them.
+
+    No generator: a follower that has slept pays for each step of Python.
+    """
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+
+    def __enter__(self) -> None:
+        self._log._check_process()
+        self._log._using.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        log = self._log
+        try:
+            if isinstance(error, apsw.Error):
+                raise translation(error, log.path, log._connection.system_errno) from error
+        finally:
+            log._using.release()
+        if error is None and log._frozen is not None:
+            log._frozen.require()

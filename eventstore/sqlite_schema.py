@@ -8,6 +8,11 @@ APPLICATION_ID: Final = int.from_bytes(b"evtl", "big")
 FORMAT: Final = 1
 """The version of these tables, kept as user_version."""
 
+NEVER_CHANGED: Final = """
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
+"""
+
 TABLES: Final = """
 CREATE TABLE events(            -- the truth, append only
     global_position INTEGER PRIMARY KEY,    -- from 1, gapless
@@ -31,9 +36,6 @@ CREATE TABLE checkpoint(        -- heads holds for the events up to here
 ) STRICT;
 
 INSERT INTO checkpoint VALUES (1, 0);
-
-CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
 
 CREATE TRIGGER events_are_never_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'an event is never removed'); END;

@@ -3,14 +3,11 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
-FIRST_FAULTY: Final = (3, 7, 0)
-FIRST_WHOLE: Final = (3, 51, 3)
-MENDED: Final[dict[tuple[int, ...], int]] = {(3, 44): 6, (3, 50): 7}
-"""Older lines that were mended too: from that patch on."""
+from eventstore.wal_reset import has_wal_reset_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +33,6 @@ def sqlite_libraries() -> tuple[SqliteLibrary, SqliteLibrary]:
         _library("apsw", "logs/events.db", apsw.sqlite_lib_version(), apsw.sqlite3_sourceid()),
         _library("sqlite3", "logs/views.db", sqlite3.sqlite_version, source_id),
     )
-
-
-def has_wal_reset_fault(version: str) -> bool:
-    """Whether SQLite of this version (`3.40.1`) has it. Raises ValueError for what is no version."""
-    numbers = tuple(int(part) for part in version.split("."))
-    mended = MENDED.get(numbers[:2])
-    if mended is not None and numbers[2:] >= (mended,):
-        return False
-    return FIRST_FAULTY <= numbers < FIRST_WHOLE
 
 
 def as_document() -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from eventstore.event import ANY, NO_STREAM
@@ -16,10 +17,10 @@ ROOT = Path(__file__).parents[1]
 SHARED = "shared-1"
 
 
-def start(path: Path, name: str, count: int) -> "subprocess.Popen[str]":
+def start(path: Path, name: str, count: int, program: str = "tests.appending") -> "subprocess.Popen[str]":
     """Such a process, with its stdout as a pipe."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.appending", str(path), name, str(count)],
+        [sys.executable, "-m", program, str(path), name, str(count)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -38,6 +39,31 @@ def append_next(log: SqliteLog, name: str, number: int) -> str:
             expected = lost.actual
         else:
             return f"{place.global_position} {stream} {place.position}"
+
+
+def acknowledged(lines: list[str]) -> dict[int, tuple[str, int]]:
+    """Global position → stream and position, of every whole line."""
+    found = {}
+    for line in lines:
+        if line.endswith("\n"):
+            place, stream, position = line.split()
+            found[int(place)] = stream, int(position)
+    return found
+
+
+def check(log: SqliteLog, acks: dict[int, tuple[str, int]]) -> None:
+    """Gapless, in order, each acknowledged event where its writer was told, each id once."""
+    events = list(log.all())
+    assert [event.global_position for event in events] == list(range(1, len(events) + 1))
+    there = {event.global_position: (event.stream, event.position) for event in events}
+    assert acks.items() <= there.items()
+    assert len({event.id for event in events}) == len(events)
+    ends: dict[str, int] = defaultdict(int)
+    for event in events:
+        assert event.position == ends[event.stream]
+        ends[event.stream] += 1
+    for stream, count in ends.items():
+        assert [event.position for event in log.stream(stream)] == list(range(count))
 
 
 def main(path: str, name: str, count: str) -> None:

@@ -96,6 +96,31 @@ def test_a_lock_on_a_removed_file_binds_nobody_and_is_not_taken(path: Path) -> N
             assert path.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_lock_whose_file_stays_open_is_not_taken_on_one_that_was_replaced(path: Path) -> None:
+    lock = FileLock(path, keep_open=True)
+    with lock:
+        assert not FileLock(path).try_acquire()
+    path.unlink()
+    with FileLock(path):
+        assert not lock.try_acquire()
+    with lock:
+        assert not FileLock(path).try_acquire()
+    lock.close()
+    assert FileLock(path).try_acquire()
+
+
+def test_a_lock_whose_file_stays_open_binds_nobody_while_it_is_not_held(path: Path) -> None:
+    lock = FileLock(path, keep_open=True)
+    with lock:
+        pass
+    with FileLock(path):
+        assert not lock.try_acquire()
+    assert lock.try_acquire()
+    lock.close()
+    assert not lock.held
+
+
 def test_a_lock_in_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "no" / ".gate")
     with pytest.raises(FileNotFoundError):

@@ -2,12 +2,12 @@
 
 from collections import UserString
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import orjson
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore.event import Event
-from eventstore.ids import command_event_id, following_id, uuid7
+from eventstore.ids import FOLLOWING, command_event_id, following_id, uuid7
 from eventstore.line import NotALine, parse, render
 from eventstore.log import Unrecordable
 from eventstore.moment import rfc3339
@@ -138,7 +138,7 @@ def test_a_refusal_tells_the_whole_path() -> None:
 def test_half_a_surrogate_pair_is_refused_in_the_envelope_too(field: str) -> None:
     changes: dict[str, Any] = {field: "\ud800"}
     with pytest.raises(Unrecordable, match=rf"^{field}: "):
-        render("a-1", replace(fact(0), **changes))
+        render("a-1", fact(0)._replace(**changes))
 
 
 def test_half_a_surrogate_pair_is_refused_in_the_streams_name() -> None:
@@ -188,6 +188,16 @@ def test_the_ids_of_a_commands_events_follow_from_it() -> None:
     }
     assert len(found) == 6
     assert following_id(command, "note") not in found
+
+
+@given(command=st.uuids().map(str) | st.text(st.characters(codec="utf-8"), max_size=40), name=texts)
+def test_an_id_that_follows_is_a_uuid5(command: str, name: str) -> None:
+    try:
+        namespace = UUID(command)
+    except ValueError:
+        namespace = uuid5(FOLLOWING, command)
+    assert following_id(command, name) == str(uuid5(namespace, name))
+    assert command_event_id(command, 3) == str(uuid5(namespace, "3"))
 
 
 @given(

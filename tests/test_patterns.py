@@ -208,3 +208,17 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
 def test_no_neighbouring_lines_save_a_secret(what: str, before: str, after: str) -> None:
     text, secret = SECRETS[what]
     assert secret not in Redactor([OURS]).text(f"{before}\n{text}\n{after}")[0]
+
+
+@pytest.mark.parametrize("what", SECRETS)
+def test_a_look_at_many_texts_at_once_misses_no_secret_among_them(what: str) -> None:
+    text, _ = SECRETS[what]
+    redactor = Redactor([OURS])
+    for around in ([text], [text, "after"], ["before", text], ["before", text, "after"], ["", text, ""]):
+        assert not redactor.is_clean(around, [])
+
+
+def test_a_look_at_many_texts_at_once_heeds_the_keys_and_lets_ordinary_texts_pass() -> None:
+    redactor = Redactor([OURS])
+    assert redactor.is_clean(["Edit", "src/cart.py", "an ordinary sentence", ""], ["tool", "detail"])
+    assert not redactor.is_clean(["Edit"], ["api_key"])

@@ -73,7 +73,14 @@ CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "replay": (("replay",), ("replay", "--verify")),
     "validate-artifacts": (("validate-artifacts",),),
+    "audit": (("audit",), ("audit", "prove", "2")),
+    "key": (("key",), ("key", "change")),
+    "erase": (("erase", "2", "--field", "spec.title", "--reason", "it was a name"),),
     "version": (("version",),),
+    "export": (("export", "-o", "{folder}/log.ndjson"), ("export", "--format", "cloudevents")),
+    "import": (("import", "{folder}/log.ndjson", "--home", "{folder}/imported"),),
+    "backup": (("backup", "{folder}/kept"),),
+    "recover": (("recover",),),
     "complete": (("complete", "show", ""),),
 }
 """How each verb is called here; a verb that is new has to say so, too."""
@@ -95,7 +102,8 @@ class Openings:
         for line in self._noted.read_text(encoding="utf-8").splitlines():
             library, _, place = line.partition("\t")
             if place not in ("", ":memory:"):
-                opened.setdefault(_path(place), set()).add(library)
+                # A log that is being made gets its name when it is whole.
+                opened.setdefault(_path(place.replace("events.db.making", "events.db")), set()).add(library)
         return opened
 
 
@@ -143,9 +151,10 @@ def test_no_verb_opens_a_file_with_both(tmp_path: Path, openings: Openings) -> N
     assert {verb for verb, code in ended if code != "0"} == {"cancel"}, called.stdout + called.stderr
     opened = openings.libraries()
     assert kept_apart(opened), opened
-    # What was looked at is what there is: both files of each of the three homes.
-    homes = {home, tmp_path / "demo", tmp_path / "another"}
-    assert opened.keys() == {
+    # What was looked at is what there is: both files of each of the homes. What else there was, was
+    # made under another name: the backup, and a log before it was put in place.
+    homes = {home, tmp_path / "demo", tmp_path / "another", tmp_path / "imported"}
+    assert {path for path in opened if path.exists()} == {
         made.resolve() / "logs" / name for made in homes for name in ("events.db", "views.db")
     }
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from eventstore import sqlite_file
 from eventstore.event import NO_STREAM
 from eventstore.log import LogUnreadable
 from eventstore.sqlite_log import SqliteLog
-from tests.log_contract import facts, numbers
+from tests.log_contract import fact, facts, numbers
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,9 +59,9 @@ UNREADABLE = {
     "is no SQLite file": lambda path: path.write_text("just a text\n" * 100, encoding="utf-8"),
     "belongs to another program": other_program,
     "was written by a newer version": newer,
-    "is damaged: restore it from a backup or from its mirror (no such table": without_tables,
-    "is damaged: restore it from a backup or from its mirror (no checkpoint)": without_checkpoint,
-    "is damaged: restore it from a backup or from its mirror (database disk image": cut_short,
+    "is damaged: `evt recover` makes it again from its mirror (no such table": without_tables,
+    "is damaged: `evt recover` makes it again from its mirror (no checkpoint)": without_checkpoint,
+    "is damaged: `evt recover` makes it again from its mirror (database disk image": cut_short,
 }
 
 
@@ -80,7 +81,8 @@ def test_what_is_no_log_of_ours_is_refused_in_one_sentence(
     assert "\n" not in text
     assert (path.read_bytes() if path.is_file() else None) == before
     if before is None or "damaged" not in what:
-        assert [file.name for file in tmp_path.iterdir()] == ([path.name] if path.exists() else [])
+        left = {file.name for file in tmp_path.iterdir()} - {".gate"}
+        assert left == ({path.name} if path.exists() else set())
 
 
 def test_a_log_is_made_once(tmp_path: Path) -> None:
@@ -99,6 +101,46 @@ def test_a_creation_cut_short_is_finished(tmp_path: Path) -> None:
     log = SqliteLog.create(path)
     assert log.append("a-1", facts(0), NO_STREAM)
     log.close()
+
+
+def test_what_a_creation_that_died_has_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    for suffix in ("", "-journal", "-wal"):
+        (tmp_path / f"events.db.making{suffix}").write_bytes(b"half of something")
+    log = SqliteLog.create(path)
+    assert log.append("a-1", facts(0), NO_STREAM)
+    log.close()
+    assert {file.name for file in tmp_path.iterdir()} == {".gate", ".bell", "events.db"}
+
+
+def test_a_creation_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fill(connection: apsw.Connection) -> None:
+        raise OSError("no more of it")
+
+    with pytest.raises(OSError, match="no more of it"):
+        sqlite_file.create(tmp_path / "events.db", fill)
+    assert {file.name for file in tmp_path.iterdir()} == {".gate"}
+
+
+def test_a_log_whose_checkpoint_was_cut_off_opens(tmp_path: Path) -> None:
+    """The main file's first page counts pages that are only in the -wal."""
+    path = tmp_path / "events.db"
+    SqliteLog.create(path).close()
+    before = path.read_bytes()
+    copy = tmp_path / "cut" / "events.db"
+    copy.parent.mkdir()
+    log = SqliteLog(path)
+    log.append("a-1", [fact(number, data={"text": "x" * 4000}) for number in range(40)], NO_STREAM)
+    wal = path.with_name("events.db-wal").read_bytes()
+    log.close()
+    after = path.read_bytes()
+    for pages in range(1, len(after) // 4096):
+        copy.write_bytes(after[: 4096 * pages] + before[4096 * pages :])
+        copy.with_name("events.db-wal").write_bytes(wal)
+        for read_only in (True, False):
+            cut = SqliteLog(copy, read_only=read_only)
+            assert cut.head() == 40
+            cut.close()
 
 
 def test_another_programs_file_is_not_made_a_log(tmp_path: Path) -> None:

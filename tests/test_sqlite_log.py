@@ -1,5 +1,6 @@
 """The SQLite log keeps the contract, opened again and again, and nobody changes what it holds."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import apsw
 import pytest
 
 from eventstore import sqlite_heads
+from eventstore.bell import WORD, stamp_of
 from eventstore.event import ANY, NO_STREAM, Place
 from eventstore.log import WrongExpectedVersion
 from eventstore.sqlite_log import SqliteLog
@@ -231,15 +233,34 @@ def test_the_data_version_tells_of_others_appends_only(log: SqliteLog, path: Pat
 
 def test_the_bell_rings_once_for_each_commit_and_stays_small(log: SqliteLog, path: Path) -> None:
     bell = path.with_name(".bell")
-    log.append("a-1", facts(0, 1), NO_STREAM)
-    log.append("a-1", facts(2), ANY)
-    log.append("a-1", facts(0, 1), NO_STREAM)  # a repeat adds nothing
+    words = [stamp_of(bell)]
+    for number in range(20):
+        log.append("a-1", facts(number, number + 100), ANY)
+        words.append(stamp_of(bell))
+    assert words[0] is None
+    assert len(set(words)) == 21
+    log.append("a-1", facts(0, 100), NO_STREAM)  # a repeat adds nothing
     with pytest.raises(WrongExpectedVersion):
-        log.append("a-1", facts(7), 99)
-    assert bell.read_bytes() == b".."
+        log.append("a-1", facts(7), 999)
+    assert stamp_of(bell) == words[-1]
+    assert bell.stat().st_size == WORD
+
+
+def test_a_bell_of_another_form_is_taken_over(log: SqliteLog, path: Path) -> None:
+    bell = path.with_name(".bell")
     bell.write_bytes(b"." * 4096)
-    log.append("a-1", facts(3), ANY)
-    assert bell.read_bytes() == b"."
+    log.append("a-1", facts(0), ANY)
+    assert bell.stat().st_size == WORD
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_bell_that_was_removed_is_made_again(log: SqliteLog, path: Path) -> None:
+    bell = path.with_name(".bell")
+    log.append("a-1", facts(0), ANY)
+    before = stamp_of(bell)
+    bell.unlink()
+    log.append("a-1", facts(1), ANY)
+    assert stamp_of(bell) not in (None, before)
 
 
 def test_an_append_counts_though_its_bell_cannot_ring(log: SqliteLog, path: Path) -> None:

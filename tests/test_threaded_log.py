@@ -1,6 +1,9 @@
 """What the service reads is what the log holds, though most of it comes from memory."""
 
-from collections.abc import Iterator, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,13 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from adapters.threaded_log import KEPT_BYTES, LOOK_S, TRUST_S, HeadDoorbell, LogFailed, ThreadedLog
+from adapters import threaded_log
+from adapters.bell_watch import BellWatch, LookingWatch, watch_bell
+from adapters.log_tail import KEPT_BYTES
+from adapters.threaded_log import (
+    LOOK_S,
+    TOGETHER_S,
+    TRUST_S,
+    LogDoorbell,
+    LogFailed,
+    ThreadedLog,
+)
+from eventstore.bell import Bell
 from eventstore.event import ANY, NO_STREAM, Event, Place, Recorded
 from eventstore.log import Append, Outcome, WrongExpectedVersion
 from eventstore.sqlite_log import SqliteLog
 from tests.log_contract import fact
 
 STREAMS = ("a-1", "b-2")
+WATCHES: list[Callable[[Path], BellWatch]] = [watch_bell, LookingWatch]
+"""As the system has it, and as it is where the system does not wake us."""
 
 
 class Counted:
@@ -227,26 +243,157 @@ def test_a_disk_that_refuses_is_said_to_have_failed(here: Here) -> None:
         )
 
 
+# the doorbell
+
+
+@contextmanager
+def listening(here: Here, log: ThreadedLog | None = None) -> Iterator[LogDoorbell]:
+    with closing(LogDoorbell(log or here.ours, here.bell)) as doorbell:
+        yield doorbell
+
+
+@pytest.fixture(params=WATCHES)
+def any_watch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threaded_log, "watch_bell", request.param)
+
+
+@pytest.mark.usefixtures("any_watch")
 @pytest.mark.parametrize("silently", [False, True])
 def test_the_doorbell_tells_of_another_process(here: Here, silently: bool) -> None:
-    async def listen() -> float:
-        doorbell = HeadDoorbell(here.counted, here.bell)
-        await doorbell.ring(0)  # what was rung before it listened counts as news
-        here.from_elsewhere("a-1", silently=silently)
-        began = trio.current_time()
-        await doorbell.ring(0)
-        return trio.current_time() - began
+    async def listen() -> None:
+        with listening(here) as doorbell:
+            await doorbell.ring(0)  # what was rung before it listened counts as news
+            for number in range(3):
+                here.from_elsewhere("a-1", silently=silently)
+                began = trio.current_time()
+                await doorbell.ring(number)
+                assert (trio.current_time() - began >= LOOK_S) == silently
 
     here.from_elsewhere("a-1")
-    assert (trio.run(listen, clock=MockClock(autojump_threshold=0)) >= LOOK_S) == silently
+    trio.run(listen, clock=MockClock(autojump_threshold=0))
 
 
-def test_without_a_bell_the_doorbell_looks_at_the_head(here: Here) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the service looks, by a timer")
+def test_the_doorbell_is_rung_while_it_waits_and_no_timer_helps(here: Here) -> None:
+    async def from_elsewhere() -> None:
+        await trio.to_thread.run_sync(here.from_elsewhere, "a-1")
+
     async def listen() -> None:
-        here.from_elsewhere("a-1")
-        await HeadDoorbell(here.counted, interval_s=0.01).ring(0)
-        with trio.move_on_after(0.1) as patience:
-            await HeadDoorbell(here.counted, interval_s=0.01).ring(1)
-        assert patience.cancelled_caught
+        with listening(here) as doorbell:
+            await doorbell.ring(0)
+            async with trio.open_nursery() as nursery:
+                for number in range(3):
+                    nursery.start_soon(from_elsewhere)
+                    while await here.ours.read_all(number, 1) == []:
+                        await doorbell.ring(number)
 
-    trio.run(listen)
+    trio.run(listen, clock=MockClock())
+
+
+@pytest.mark.usefixtures("any_watch")
+def test_what_another_has_appended_right_after_a_reading_is_read_when_the_bell_rings(here: Here) -> None:
+    """Whoever reads has just glanced at the bell, and would not do so again for a moment."""
+
+    async def listen() -> None:
+        log = ThreadedLog(here.counted, here.bell)
+        with listening(here, log) as doorbell:
+            await log.append("a-1", [here.fact()], ANY)
+            await doorbell.ring(0)
+            for number in range(1, 4):
+                assert await log.read_all(number, 10) == []
+                here.from_elsewhere("a-1")
+                await doorbell.ring(number)
+                assert len(await log.read_all(number, 10)) == 1
+
+    trio.run(listen, clock=MockClock())
+
+
+@pytest.mark.usefixtures("any_watch")
+def test_the_doorbell_lets_the_services_own_appends_come_together(here: Here) -> None:
+    async def waited() -> float:
+        """What a ring took, and the reading after it."""
+        began = trio.current_time()
+        await doorbell.ring(len(read))
+        ended = trio.current_time()
+        read.extend(await here.ours.read_all(len(read), 10))
+        return ended - began
+
+    async def listen() -> None:
+        await waited()
+        for _ in range(3):
+            for _ in range(2):
+                await here.ours.append("a-1", [here.fact(), here.fact()], ANY)
+            assert await waited() == TOGETHER_S
+            await here.ours.append("a-1", [here.fact()], ANY)
+            here.from_elsewhere("b-2")
+            assert await waited() == 0
+            here.from_elsewhere("b-2")
+            await here.ours.append("a-1", [here.fact()], ANY)
+            assert await waited() == 0
+        assert read == list(here.other.all())
+
+    read: list[Recorded] = []
+    with listening(here) as doorbell:
+        trio.run(listen, clock=MockClock(autojump_threshold=0))
+
+
+@pytest.mark.usefixtures("any_watch")
+def test_the_doorbell_misses_nothing_while_the_service_and_others_append(here: Here) -> None:
+    each, writers = 25, 2
+    read: list[Recorded] = []
+
+    async def follow(log: ThreadedLog, doorbell: LogDoorbell) -> None:
+        while len(read) < each * (writers + 1):
+            await doorbell.ring(len(read))
+            read.extend(await log.read_all(len(read), 1000))
+
+    async def write(log: ThreadedLog, stream: str) -> None:
+        for _ in range(each):
+            await log.append(stream, [here.fact()], ANY)
+
+    async def write_elsewhere() -> None:
+        for _ in range(each):
+            await trio.to_thread.run_sync(here.from_elsewhere, "elsewhere-1")
+
+    async def all_at_once() -> None:
+        log = ThreadedLog(here.counted, here.bell)
+        with listening(here, log) as doorbell:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follow, log, doorbell)
+                nursery.start_soon(write_elsewhere)
+                for number in range(writers):
+                    nursery.start_soon(write, log, f"own-{number}")
+
+    trio.run(all_at_once)
+    assert read == list(here.other.all())
+
+
+def test_a_doorbell_that_gave_up_waiting_for_an_append_of_our_own_waits_for_it_again(here: Here) -> None:
+    """The append lasts longer than anybody waits for a bell."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(Counted):
+        def append_group(self, wishes: Sequence[Append]) -> list[Outcome]:
+            begun.set()
+            assert may_end.wait(60)
+            return super().append_group(wishes)
+
+    async def listen() -> list[Recorded]:
+        log = ThreadedLog(Slow(here.counted.log), here.bell)
+        with listening(here, log) as doorbell:
+            await doorbell.ring(0)
+            assert len(await log.read_all(0, 10)) == 1
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(log.append, "a-1", [here.fact()], ANY)
+                await trio.to_thread.run_sync(begun.wait)
+                for _ in range(3):
+                    began = trio.current_time()
+                    Bell(here.bell).ring()
+                    await doorbell.ring(1)
+                    assert trio.current_time() - began == LOOK_S
+                may_end.set()
+            await doorbell.ring(1)
+            return await log.read_all(0, 10)
+
+    here.from_elsewhere("a-1")
+    assert trio.run(listen, clock=MockClock(autojump_threshold=0)) == list(here.other.all())
