@@ -1,6 +1,7 @@
 """The composition of the service: every part is built here and handed on by argument."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 import trio
@@ -13,6 +14,8 @@ from adapters.check_runner import CheckRunner
 from adapters.claims import LEASE_MARGIN_S, Claims
 from adapters.claude_agent import ClaudeAgent
 from adapters.config.settings import Settings
+from adapters.disk import DiskOf
+from adapters.disk_watch import DiskWatch
 from adapters.feed import Feed
 from adapters.folders import Folders
 from adapters.home import Home
@@ -28,18 +31,22 @@ from adapters.stamp import Stamp
 from adapters.storage import WINDOWS, Storage
 from adapters.supervisor import Crew, Supervisor, obey_signals
 from adapters.system_clock import SystemClock, SystemIds
-from adapters.threaded_log import HeadDoorbell, LogFailed, ThreadedLog
+from adapters.threaded_log import LogDoorbell, LogFailed, ThreadedLog
 from adapters.timers import Timers
+from adapters.tree_signer import TreeSigner
 from adapters.version import installed_version
+from adapters.waiting_log import WaitingLog
 from adapters.watchdog_inbox import WatchdogInbox
 from adapters.work_tree import WorkTrees
 from adapters.worker import Worker
 from eventstore.event import Recorded
+from eventstore.log import LogUnreadable
 from eventstore.mirror import MirrorAhead
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
 from handlers.path_policy import OWN_FOLDERS
+from handlers.ports import NotNow
 from projections.all_views import BY_NAME
 from projections.live import LiveViews
 from projections.projection import Row
@@ -55,6 +62,8 @@ a row for each task there ever was, so that a start takes no longer over a long 
 """
 
 Listener = Callable[[Sequence[Recorded]], None]
+Say = Callable[[str], None]
+"""Told in words what cannot be written into the log now."""
 
 
 def ground_of(home: Home, settings: Settings) -> Ground:
@@ -69,7 +78,7 @@ def ground_of(home: Home, settings: Settings) -> Ground:
 def live_views(home: Home, storage: Storage) -> LiveViews:
     """The live views as they are stored; the feed brings them up to the head."""
     projections = [BY_NAME[name] for name in LIVE]
-    storage.views.catch_up(storage.log)
+    storage.records.try_views()
     live = LiveViews(projections)
     with ViewRows.open(home.views, storage.log, projections) as stored:
         position = min(stored.position, storage.log.head())
@@ -111,11 +120,14 @@ class Service:
         workers: int,
         listener: Listener | None = None,
         lease_margin_s: float = LEASE_MARGIN_S,
+        say: Say = lambda text: None,
     ) -> None:
         clock = SystemClock()
         self._stamp = Stamp(clock, SystemIds(clock.now))
-        self._log = ThreadedLog(storage.log)
-        self._dispatch = AsyncDispatch(self._log, storage.source, DECIDERS)
+        self._log = ThreadedLog(storage.log, storage.raw.bell, check_files=storage.raw.check_files)
+        self._patient = WaitingLog(self._log, clock, say)
+        self._doorbell = LogDoorbell(self._log, storage.raw.bell)
+        self._dispatch = AsyncDispatch(self._patient, storage.source, DECIDERS)
         self._feed = Feed(self._log, live_views(home, storage), listener)
         self._folders = Folders(environ.get("PATH", ""))
         self._processes = ProcessTrees()
@@ -132,7 +144,7 @@ class Service:
     async def run(self, drain_wait_s: float | None) -> str:
         """Serve until told to stop, or until drained; the reason of the end. Only for the owner."""
         self._processes.adopt_orphans()
-        for name in ("results", "summaries", "blobs"):
+        for name in ("results", "summaries", "blobs", "logs/tree", "tasks/processed"):
             await trio.to_thread.run_sync(sweep, self._home.root / name)
         if await self._folders.executable(self._settings.claude_executable) is None:
             # Said before anything is claimed: otherwise each task in the queue would fail of it.
@@ -140,26 +152,19 @@ class Service:
                 f"the agent's program {self._settings.claude_executable!r} was not found on the PATH."
             )
         async with self.inbox:
-            supervisor = Supervisor(await self._crew(), drain_wait_s)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(_obeying, supervisor)
-                reason = await supervisor.run()
-                nursery.cancel_scope.cancel()
+            with closing(self._doorbell):
+                supervisor = Supervisor(await self._crew(), drain_wait_s)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(_obeying, supervisor)
+                    reason = await supervisor.run()
+                    nursery.cancel_scope.cancel()
         return reason
 
     async def _crew(self) -> Crew:
         feed, dispatch, stamp = self._feed, self._dispatch, self._stamp
         ground = ground_of(self._home, self._settings)
         executable = await self._folders.executable(self._settings.claude_executable)
-        agent = ClaudeAgent(
-            executable=executable or self._settings.claude_executable,
-            environ=self._environ,
-            env_allow=self._settings.env_allow,
-            blobs=self._blobs,
-            redact=self._storage.redact,
-            trees=self._processes,
-            skip_permissions=self._settings.skip_permissions,
-        )
+        agent = self._agent(executable or self._settings.claude_executable)
         conditions = Conditions(
             executable=agent.executable,
             executable_found=executable is not None,
@@ -200,7 +205,7 @@ class Service:
         )
         return Crew(
             feed=feed,
-            doorbell=HeadDoorbell(self._storage.log),
+            doorbell=self._doorbell,
             dispatch=dispatch,
             stamp=stamp,
             processes=self._processes,
@@ -213,10 +218,28 @@ class Service:
             artifacts=self._artifact_writer(),
             archiver=Archiver(feed, self.inbox, dispatch, stamp),
             keeper=Keeper(feed, self._storage.records, dispatch, stamp),
+            disk=self._disk_watch(),
+            signer=TreeSigner(feed, self._storage.tree, dispatch, stamp),
             workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
-            fatal=(LogFailed, MirrorAhead, Fenced),
+            fatal=(LogFailed, LogUnreadable, NotNow, MirrorAhead, Fenced),
             version=installed_version(),
         )
+
+    def _agent(self, executable: str) -> ClaudeAgent:
+        return ClaudeAgent(
+            executable=executable,
+            environ=self._environ,
+            env_allow=self._settings.env_allow,
+            blobs=self._blobs,
+            redact=self._storage.redact,
+            trees=self._processes,
+            skip_permissions=self._settings.skip_permissions,
+        )
+
+    def _disk_watch(self) -> DiskWatch:
+        disk, reserve = DiskOf(self._home.logs), self._settings.disk_reserve_bytes
+        at_once = AsyncDispatch(self._log, self._storage.source, DECIDERS)
+        return DiskWatch(self._feed, disk, self._patient, self._log.check, reserve, at_once, self._stamp)
 
     def _artifact_writer(self) -> ArtifactWriter:
         outputs, stored = OutputFiles(self._home.root), partial(_artifacts, self._home, self._storage)
@@ -230,6 +253,7 @@ class Service:
     async def settle(self) -> None:
         """For a verb that owns the home for a moment: what it decided is carried out, nothing is claimed."""
         crew = await self._crew()
+        self._patient.give_up()  # whoever calls a verb is not kept waiting for room
         await crew.feed.advance()
         await crew.reconcile.close_foreign()
         await crew.policies.drain()

@@ -14,7 +14,7 @@ from handlers.dispatch import AsyncDispatch
 from handlers.ports import AsyncLog, Outputs
 from projections.artifact import build, index, render, summary
 from projections.projection import Row
-from schemas.files import RecordArtifact
+from schemas.files import NoteArtifactTrouble, RecordArtifact
 from schemas.names import task_stream
 
 INDEX = "results/index.json"
@@ -84,8 +84,12 @@ class ArtifactWriter:
         task_id = str(document["task_id"])
         artifact, text = render(document), summary(events).encode()
         path, summary_path = f"results/{task_id}.json", f"summaries/{task_id}_summary.txt"
-        await self._outputs.write(path, artifact)
-        await self._outputs.write(summary_path, text)
+        try:
+            await self._outputs.write(path, artifact)
+            await self._outputs.write(summary_path, text)
+        except OSError as trouble:
+            await self._note(task_id, path, trouble, upto)
+            raise
         cause = events[-1].id
         written.append(
             Written(
@@ -99,6 +103,18 @@ class ArtifactWriter:
                     summary_sha256=hashlib.sha256(text).hexdigest(),
                     upto=upto,
                 ),
+            )
+        )
+
+    async def _note(self, task_id: str, path: str, trouble: OSError, upto: int) -> None:
+        """The task tells of it, once for each artifact; what it should say stands in the log all the same."""
+        await self._dispatch(
+            NoteArtifactTrouble(
+                **self._stamp("service"),
+                task_id=task_id,
+                path=path,
+                problem=trouble.strerror or str(trouble),
+                upto=upto,
             )
         )
 

@@ -123,16 +123,26 @@ class Attempt:
         """The agent's part, and what it changed."""
         async with self._step("snapshot") as made:
             snapshot = await self._files.begin()
-            kept = await self._shop.blobs.put(snapshot)
-            # A name in it that looks like a secret was redacted: what is kept would then tell
-            # of changes that nobody made, should this attempt be lost.
-            whole = kept == hashlib.sha256(snapshot).hexdigest()
-            made |= {"blob": kept} if whole else {"note": "a name in it looks like a secret"}
+            made |= await self._keep(snapshot)
         await self._agent()
         if self._called_off != "paused":
             async with self._step("compare") as made:
                 made["note"] = await self._files.finish()
             self._compared = True
+
+    async def _keep(self, snapshot: bytes) -> dict[str, str]:
+        """The blob, or why there is none: what an attempt changed that is lost is not found out then."""
+        measured = hashlib.sha256(snapshot).hexdigest()
+        try:
+            kept = await self._shop.blobs.put(snapshot)
+        except OSError as refusal:
+            note = f"artifact_write: it could not be kept ({refusal.strerror or refusal})"
+            return {"note": note, "measured": measured}
+        # A name in it that looks like a secret was redacted: what is kept would tell of changes
+        # that nobody made.
+        if kept != measured:
+            return {"note": "a name in it looks like a secret", "measured": measured}
+        return {"blob": kept}
 
     async def _say(self, command: AttemptCommand, cost_usd: float | None = None) -> None:
         """Raises Fenced when the attempt is no longer ours; that it was tried stands in the log then."""

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import trio
 
+from adapters.kept_output import BlobSink, KeptOutput, not_kept
 from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import SESSION_VARIABLE, turn_environment
-from handlers.framing import Ends
 from schemas.attempt import CheckResult
 from schemas.turn import Captured
 
@@ -23,18 +23,6 @@ _SILENCE_S: Final = 2.0
 _LISTEN_ON_S: Final = 30.0
 
 _AGENTS_OWN: Final = ("ANTHROPIC_", "CLAUDE_CODE_")
-
-
-class BlobWriter(Protocol):
-    async def write(self, data: bytes) -> None: ...
-
-    async def finish(self) -> str: ...
-
-    async def discard(self) -> None: ...
-
-
-class BlobSink(Protocol):
-    async def writer(self) -> BlobWriter: ...
 
 
 def check_environment(
@@ -86,8 +74,8 @@ class CheckRunner:
     async def run(self, index: int, command: str, cwd: str, session_id: str) -> CheckResult:
         """Run one check to its end; nothing of it lives on when this returns or is cancelled.
 
-        `cwd` is a real path. Raises OSError when the blobs cannot be written, and on
-        cancellation TreeSurvives when a process cannot be ended.
+        `cwd` is a real path. What the blobs refuse is a note. Raises on cancellation TreeSurvives when
+        a process cannot be ended.
         """
         env = check_environment(self.environ, self.env_allow, session_id)
         try:
@@ -128,8 +116,7 @@ class _Check:
         self._running = trio.CancelScope()
         self._listening = trio.CancelScope()
         self._until = float("inf")
-        self._ends = Ends()
-        self._writer: BlobWriter | None = None
+        self._kept = KeptOutput(runner.blobs, runner.redact)
         self._said = 0
         self._failure: Exception | None = None
         self._tree_ended = False
@@ -152,6 +139,7 @@ class _Check:
             raise self._failure
         ended: Literal["exited", "timeout"] = "timeout" if late else "exited"
         code = self._child.process.returncode
+        output = await self._captured()
         return CheckResult(
             index=index,
             command=command,
@@ -159,7 +147,7 @@ class _Check:
             exit_code=code,
             passed=code == 0 and not stopped and self._said <= self._runner.output_limit,
             elapsed_ms=elapsed_ms,
-            output=await self._captured(),
+            output=output,
             note="; ".join(self._notes) or None,
         )
 
@@ -172,8 +160,7 @@ class _Check:
         finally:
             await self._stdin.aclose()
             await self._stdout.aclose()
-            if self._writer is not None:
-                await self._writer.discard()
+            await self._kept.discard()
 
     async def _end_tree(self, left_behind: bool) -> None:
         try:
@@ -191,7 +178,7 @@ class _Check:
             while chunk := await self._receive():
                 room = self._runner.output_limit - self._said
                 self._said += len(chunk)
-                await self._keep(chunk[: max(room, 0)])
+                await self._kept.take(chunk[: max(room, 0)])
                 if 0 <= room < len(chunk):
                     limit = self._runner.output_limit
                     self._notes.append(f"it said more than {limit:,} bytes: the first are kept, it was ended")
@@ -215,19 +202,10 @@ class _Check:
         self._until = trio.current_time() + _LISTEN_ON_S
         self._listening.deadline = self._deadline()
 
-    async def _keep(self, data: bytes) -> None:
-        if not data:
-            return
-        self._ends.feed(data)
-        if self._writer is None:
-            self._writer = await self._runner.blobs.writer()
-        await self._writer.write(data)
-
     async def _captured(self) -> Captured:
         """What is shown of it; its blob is finished."""
-        sha256 = None if self._writer is None else await self._writer.finish()
-        self._writer = None
-        shown = self._ends.captured(self._runner.redact, sha256)
+        shown = await self._kept.captured()
+        self._notes += not_kept("its output", self._kept)
         if self._said > shown.size:
             return shown.model_copy(update={"size": self._said, "truncated": True})
         return shown

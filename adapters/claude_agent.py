@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import trio
 
 from adapters.claude_program import CannotStart, command
+from adapters.kept_output import BlobSink, KeptOutput, not_kept
 from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import arguments, turn_environment
-from handlers.framing import Ends, Line, LineFramer
+from handlers.framing import Line, LineFramer
 from handlers.ports import AgentEnd, AgentOrder
 from handlers.stream import parse_line
 from schemas.process import ProcessIdentity
@@ -32,18 +33,6 @@ _SECOND_LOOK_S = 1.0
 
 
 _Ending = Literal["exited", "lingering", "timeout", "inactivity"]
-
-
-class BlobWriter(Protocol):
-    async def write(self, data: bytes) -> None: ...
-
-    async def finish(self) -> str: ...
-
-    async def discard(self) -> None: ...
-
-
-class BlobSink(Protocol):
-    async def writer(self) -> BlobWriter: ...
 
 
 @dataclass(kw_only=True)
@@ -75,22 +64,22 @@ class ClaudeAgent:
     ) -> AgentEnd:
         """Run one turn to its end; nothing of it lives on when this returns or raises.
 
-        What `started` or `heard` raises ends the agent and comes out here. Raises OSError
-        when the blobs cannot be written, TreeSurvives when a process cannot be ended.
+        What `started` or `heard` raises ends the agent and comes out here. What the blobs refuse is
+        a note. Raises TreeSurvives when a process cannot be ended.
         """
         env = turn_environment(self.environ, self.env_allow, order.session_id)
-        async with _kept_as_file(order.instructions) as instructions:
-            try:
+        try:
+            async with _kept_as_file(order.instructions) as instructions:
                 child = await self._spawn(order, instructions, env)
-            except CannotStart as problem:
-                return AgentEnd("not_started", None, 0, Captured(), Captured(), 0, str(problem))
-            turn = _Turn(self, order, child, heard)
-            try:
-                await started(child.identity)
-                return await turn.run()
-            finally:
-                with trio.CancelScope(shield=True):
-                    await turn.close()
+                turn = _Turn(self, order, child, heard)
+                try:
+                    await started(child.identity)
+                    return await turn.run()
+                finally:
+                    with trio.CancelScope(shield=True):
+                        await turn.close()
+        except CannotStart as problem:
+            return AgentEnd("not_started", None, 0, Captured(), Captured(), 0, str(problem))
 
     async def _spawn(self, order: AgentOrder, instructions: Path | None, env: dict[str, str]) -> Child:
         path, separator = env.get("PATH", ""), ";" if sys.platform == "win32" else ":"
@@ -117,15 +106,28 @@ async def _kept_as_file(text: str | None) -> AsyncIterator[Path | None]:
         yield None
         return
 
-    folder = Path(await trio.to_thread.run_sync(tempfile.mkdtemp, "", "evt-agent-"))  # its mode is 0700
-    path = folder / "instructions.md"
     try:
-        path.touch(mode=0o600)
-        await trio.to_thread.run_sync(path.write_text, text, "utf-8", "replace", "\n")
+        path = await trio.to_thread.run_sync(_put_into_file, text)
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise CannotStart(f"The agent's instructions could not be written: {reason}.") from problem
+    try:
         yield path
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+            await trio.to_thread.run_sync(partial(shutil.rmtree, path.parent, ignore_errors=True))
+
+
+def _put_into_file(text: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="evt-agent-"))  # its mode is 0700
+    path = folder / "instructions.md"
+    try:
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8", "replace", "\n")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return path
 
 
 class _Output:
@@ -134,10 +136,8 @@ class _Output:
     def __init__(self, agent: ClaudeAgent, stream: trio.abc.ReceiveStream | None) -> None:
         if stream is None:
             raise RuntimeError("the child was started without a pipe")
-        self._agent = agent
         self._stream = stream
-        self._writer: BlobWriter | None = None
-        self._ends = Ends()
+        self.kept = KeptOutput(agent.blobs, agent.redact)
         self._waiting: trio.CancelScope | None = None
         self._until = float("inf")
         self.framer = LineFramer(agent.line_limit)
@@ -151,11 +151,7 @@ class _Output:
         chunk = await self._receive()
         self._ended = not chunk
         lines = self.framer.feed(chunk) if chunk else self.framer.rest()
-        if data := b"".join(line.data for line in lines):
-            self._ends.feed(data)
-            if self._writer is None:
-                self._writer = await self._agent.blobs.writer()
-            await self._writer.write(data)
+        await self.kept.take(b"".join(line.data for line in lines))
         return lines
 
     async def _receive(self) -> bytes:
@@ -182,17 +178,10 @@ class _Output:
         if self._waiting is not None:
             self._waiting.deadline = self._deadline()
 
-    async def captured(self) -> Captured:
-        """What is shown of it; its blob is finished."""
-        sha256 = None if self._writer is None else await self._writer.finish()
-        self._writer = None
-        return self._ends.captured(self._agent.redact, sha256)
-
     async def close(self) -> None:
         """Throw away a blob that was not finished."""
         await self._stream.aclose()
-        if self._writer is not None:
-            await self._writer.discard()
+        await self.kept.discard()
 
 
 class _Turn:
@@ -237,12 +226,13 @@ class _Turn:
         finally:
             if self._failure is not None:
                 raise self._failure
+        stdout, stderr = await self._out.kept.captured(), await self._err.kept.captured()
         return AgentEnd(
             ended="exited" if ended == "lingering" else ended,
             exit_code=self._child.process.returncode,
             elapsed_ms=elapsed_ms,
-            stdout=await self._out.captured(),
-            stderr=await self._err.captured(),
+            stdout=stdout,
+            stderr=stderr,
             unparsed_lines=self._unparsed + self._out.framer.too_long,
             note=self._note(ended),
         )
@@ -290,6 +280,7 @@ class _Turn:
             notes.append("something held its output open, which was read no further")
         if self._out.framer.too_long:
             notes.append(f"{self._out.framer.too_long} of its lines were too long to be read: see the blob")
+        notes += not_kept("stdout", self._out.kept) + not_kept("stderr", self._err.kept)
         return "; ".join(notes) or None
 
     async def close(self) -> None:

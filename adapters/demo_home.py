@@ -9,9 +9,21 @@ from dulwich import porcelain
 from adapters.home_making import make_home
 from adapters.recorded_agent import RECORDINGS
 from adapters.safe_files import replace, write_atomically
+from adapters.signing_keys import SigningKeys
+from eventstore.line import parse
 
 RECORDED_AGENT = "evt-recorded-agent"
 AUTHOR = b"evt demo <demo@example.invalid>"
+
+
+def clear_away(root: Path) -> None:
+    """Remove the home, and the key that its verbs have made for it."""
+    mirror = root / "logs" / "events.ndjson"
+    if mirror.exists():
+        with mirror.open("rb") as lines:
+            home_id = str(parse(lines.readline().rstrip(b"\n")).data["home_id"])
+        SigningKeys(home_id, f"urn:evt:{home_id}").remove()
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def furnish(root: Path) -> Path:

@@ -19,14 +19,16 @@ from eventstore.file_lock import FileLock
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
 from handlers.path_policy import OWN_FOLDERS
+from handlers.ports import HeadRefused
 from handlers.task import TASK, TaskState
 from schemas import names
 from schemas.process import ProcessIdentity
+from schemas.record import HeadReason, NoteTreeHead
 from schemas.service import NoteMirror, NoteViews
 from schemas.task import QueueTask
 
 ANSWER_S = 2.0
-"""So long a verb waits for the owner's answer."""
+"""So long a verb waits for the owner's answer, and for another verb to be done."""
 LOOK_S = 0.05
 BRIEFLY_S = 0.2
 """Longer than a look at the lock, shorter than any service lives."""
@@ -97,6 +99,10 @@ class Desk:
             except ViewsBehind as behind:
                 self.notes.append(str(behind))
                 return
+            except OSError as trouble:
+                # The log has what the verb did; whoever writes next brings the mirror up.
+                self.notes.append(f"the mirror could not be brought up to date: {trouble}")
+                return
             if mended is not None:
                 cut, written = mended.bytes_cut, mended.lines_written
                 stamp = self.stamp("service")
@@ -107,6 +113,45 @@ class Desk:
                 self.dispatch(NoteViews(**self.stamp("service"), problem=problem))
             if mended is None and not rebuilt:
                 return
+
+    def sign(self, reason: HeadReason) -> None:
+        """The closing tree head, where no service makes it; a verb that was done stays done without."""
+        with self.ownership(LOOK_S) as owner:
+            if owner:
+                self._sign_or_say(reason)
+                return
+        if self.service() is not None:
+            return
+        # Another verb: its own tree head may have been made before this one's events came.
+        with self.ownership(ANSWER_S) as owner:
+            if owner:
+                self._sign_or_say(reason)
+
+    def _sign_or_say(self, reason: HeadReason) -> None:
+        try:
+            self.sign_as_owner(reason)
+        except HeadRefused as refused:
+            self.notes.append(str(refused))
+        except OSError as trouble:
+            self.notes.append(f"the tree head could not be written: {trouble}")
+
+    def sign_as_owner(self, reason: HeadReason) -> None:
+        """A tree head over all that stands in the log, if none is. Raises HeadRefused, OSError."""
+        tree = self.storage.tree
+        standing = tree.ready_now()
+        if self.storage.raw.head() <= standing.size:
+            return
+        if not standing.pending:
+            self.dispatch(
+                NoteTreeHead(
+                    **self.stamp("service"),
+                    key=standing.key,
+                    reason=reason,
+                    size_before=standing.size,
+                    root_before=None if standing.root is None else standing.root.hex(),
+                )
+            )
+        tree.sign_now()
 
     def answered(self, task_ids: Sequence[str], waits_while: frozenset[str]) -> list[TaskState]:
         """The tasks once the service has moved all of them on, or as they are after 2 s."""
@@ -151,15 +196,18 @@ def desk(home: Home, environ: Mapping[str, str], *, starts_programs: bool = Fals
     _own_folders(home)
     settings = read_settings(home.root, environ)
     clock = SystemClock()
-    storage = open_storage(home, settings.secrets)
+    storage = open_storage(home, settings.secrets, settings.signing_key)
     try:
         dispatch = Dispatch(storage.log, storage.source, DECIDERS)
         found = Desk(home, settings, storage, dispatch, Stamp(clock, SystemIds(clock.now)), environ)
         # Positions that the mirror knows already must not be given out a second time.
         storage.records.check()
+        before = storage.raw.head()
         try:
             yield found
         finally:
+            if storage.raw.head() > before:
+                found.sign("verb")
             found.keep_records()
     finally:
         storage.close()

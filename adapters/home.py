@@ -48,6 +48,11 @@ class Home:
         return self.logs / "views.db"
 
     @property
+    def tree(self) -> Path:
+        """Tiles, tree heads and public keys."""
+        return self.logs / "tree"
+
+    @property
     def owner_lock(self) -> Path:
         return self.logs / ".owner"
 

@@ -2,18 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from adapters.home import Home, checked
 from adapters.person import actor
 from adapters.safe_files import write_atomically
-from adapters.storage import open_storage
+from adapters.signing_keys import KeyUnusable, keys_folder
+from adapters.storage import Storage, open_storage
 from adapters.system_clock import SystemClock, SystemIds
 from adapters.trusted_homes import TrustedHomes
 from adapters.version import installed_version
-from eventstore.event import NO_STREAM
+from adapters.volume import network_volume, refusal
+from eventstore.event import ANY, NO_STREAM
 from eventstore.sqlite_log import SqliteLog
 from handlers.dispatch import draft
 from handlers.path_policy import OWN_FOLDERS
+from handlers.ports import HeadRefused
+from schemas.record import NoteTreeHead, TreeHeadSigned
 from schemas.service import CreateHome, HomeCreated
 from schemas.upcasts import UPCASTS
 
@@ -38,21 +43,18 @@ class Made:
     root: Path
     home_id: str
     created: bool
+    unsigned: str | None = None
+    """Why no tree head can be signed here, None where one can."""
 
 
 def make_home(folder: Path, *, register: bool = True) -> Made:
     """Raises Occupied for a folder that cannot be used, NotOurs for another user's home, OSError."""
-    if folder.exists() and not folder.is_dir():
-        raise Occupied(f"{folder} is a file.", "Name a folder.")
+    home = fitting(folder)
+    if register:
+        _refuse_around_keys(home.root)
+    if (network := network_volume(home.root)) is not None:
+        raise Occupied(refusal(home.root, network), "Name a folder on a disk of this machine.")
     folder.mkdir(parents=True, exist_ok=True)
-    home = Home(folder.resolve(), named=True)
-    if home.log.exists():
-        checked(home)
-    if (home.logs / "state.json").exists() and not home.log.exists():
-        raise Occupied(
-            f"{home.root} is a folder of the first system (it has logs/state.json).",
-            "Choose a new folder; taking over the old one is not part of this version.",
-        )
     for name in OWN_FOLDERS:
         (home.root / name).mkdir(exist_ok=True)
     (home.root / "tasks" / "processed").mkdir(exist_ok=True)
@@ -61,20 +63,71 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
         write_atomically(home.root / ".env", ENV_FILE.encode())
     storage = open_storage(home)
     try:
-        storage.records.catch_up_now()
         home_id = storage.source.removeprefix("urn:evt:")
+        unsigned = None
+        if register:
+            try:
+                storage.tree.prepare()
+                if created:
+                    _sign_first(storage)
+            except HeadRefused as refused:
+                unsigned = str(refused)
+            TrustedHomes().add(home.root)
+        storage.records.catch_up_now()
     finally:
         storage.close()
-    if register:
-        TrustedHomes().add(home.root)
-    return Made(home.root, home_id, created)
+    return Made(home.root, home_id, created, unsigned)
+
+
+def fitting(folder: Path) -> Home:
+    """The home that is in the folder, or can be made in it. Raises Occupied, NotOurs."""
+    if folder.exists() and not folder.is_dir():
+        raise Occupied(f"{folder} is a file.", "Name a folder.")
+    home = Home(folder.resolve(), named=True)
+    if home.log.exists():
+        checked(home)
+    begun = home.log.exists() and home.log.stat().st_size > 0
+    if not begun and home.mirror.exists() and home.mirror.stat().st_size:
+        raise Occupied(
+            f"{home.root} has lost its log, and its mirror {home.mirror} is there.",
+            f"`evt recover --home {home.root}` makes the log again from it.",
+        )
+    if (home.logs / "state.json").exists() and not home.log.exists():
+        raise Occupied(
+            f"{home.root} is a folder of the first system (it has logs/state.json).",
+            "Choose a new folder; taking over the old one is not part of this version.",
+        )
+    return home
+
+
+def _refuse_around_keys(root: Path) -> None:
+    """The private key never lies in the home: it would go wherever the home goes. Raises Occupied."""
+    try:
+        keys = keys_folder().resolve()
+    except KeyUnusable:
+        return  # there is none, and the tree heads say so
+    if keys.is_relative_to(root):
+        raise Occupied(
+            f"{root} holds {keys}, where the private key of its log would lie.",
+            "Name a folder of its own for the home, such as ~/evt-home.",
+        )
+
+
+def _sign_first(storage: Storage) -> None:
+    """A home can be proved from its first event on. Raises HeadRefused, OSError."""
+    clock = SystemClock()
+    standing = storage.tree.ready_now()
+    head: dict[str, Any] = {"key": standing.key, "reason": "verb", "size_before": 0, "root_before": None}
+    command = NoteTreeHead(command_id=SystemIds(clock.now).new(), time=clock.now(), actor="service", **head)
+    storage.log.append(command.stream, draft(command, [TreeHeadSigned(**head)], storage.source), ANY)
+    storage.tree.sign_now()
 
 
 def _begin_log(home: Home) -> bool:
     """Event 1, with the id that every later event names as its source; False when it stands there."""
     log = (
         SqliteLog(home.log, upcasts=UPCASTS)
-        if home.log.exists()
+        if home.log.exists() and home.log.stat().st_size
         else SqliteLog.create(home.log, upcasts=UPCASTS)
     )
     try:

@@ -12,6 +12,7 @@ from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
 from handlers.naming import free_id, id_from_stem, text_id
 from handlers.ports import Dropped, Folders, Inbox
+from handlers.scheduling import low_disk
 from handlers.task import TASK
 from schemas.names import task_stream
 from schemas.task import ReceiveTask, RefuseTask, TaskSpec
@@ -55,8 +56,11 @@ class Intake:
                 await self._inbox.hint()
 
     async def scan(self) -> bool:
-        """Look once; True when some file has still to settle."""
+        """Look once; True when some file has still to settle. While the disk is low all wait."""
         found = await self._inbox.scan()
+        if low_disk(self._feed.live.rows("executors")) is not None:
+            self.empty = all(self._known.get(file.name) == file.fingerprint for file in found)
+            return False
         unsettled = False
         for file in found:
             if self._known.get(file.name) == file.fingerprint:

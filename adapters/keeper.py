@@ -6,13 +6,18 @@ from adapters.feed import Feed
 from adapters.stamp import Stamp
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Records
+from schemas.disk import NoteMirrorLag, NoteMirrorRestored, NoteViewsLag, NoteViewsRestored
 from schemas.service import NoteMirror, NoteViews
+from schemas.word import Command
 
 PAUSE_S = 0.1
 """So long appends are gathered before the next round."""
 
 LOOK_S = 10.0
 """So often they are looked at though nothing was appended: somebody may have removed them."""
+
+LAG_S = 2.0
+"""So long from one try to the next while the disk does not take them."""
 
 
 class Keeper:
@@ -21,11 +26,15 @@ class Keeper:
         self._records = records
         self._dispatch = dispatch
         self._stamp = stamp
+        self._lagging: dict[str, float] = {}
 
     async def run(self) -> None:
         while True:
             position = self._feed.live.position
             await self.once()
+            if self._lagging:
+                await trio.sleep(LAG_S)
+                continue
             with trio.move_on_after(LOOK_S):
                 # A wake-up alone is no reason: nothing new stands in the log.
                 while await self._feed.moved(position) <= position:
@@ -33,9 +42,9 @@ class Keeper:
             await trio.sleep(PAUSE_S)
 
     async def once(self) -> None:
-        """One round; what had to be mended is an event."""
-        mended, rebuilt = await self._records.catch_up()
-        if mended is not None:
+        """One round. What had to be mended is an event; so is what lags, once, and that it does no more."""
+        kept = await self._records.catch_up()
+        if (mended := kept.mended) is not None:
             await self._dispatch(
                 NoteMirror(
                     **self._stamp("service"),
@@ -44,6 +53,26 @@ class Keeper:
                     lines_written=mended.lines_written,
                 )
             )
-        for problem in rebuilt:
+        for problem in kept.rebuilt:
             await self._dispatch(NoteViews(**self._stamp("service"), problem=problem))
+        mirror = views = None
+        if kept.mirror is not None:
+            lag = kept.mirror
+            mirror = NoteMirrorLag(**self._stamp("service"), behind=lag.events, problem=lag.problem)
+        if kept.views is not None:
+            views = NoteViewsLag(**self._stamp("service"), problem=kept.views)
+        await self._tell("mirror", mirror, NoteMirrorRestored)
+        await self._tell("views", views, NoteViewsRestored)
         await self._feed.advance()
+
+    async def _tell(
+        self, what: str, lag: Command | None, over: type[NoteMirrorRestored] | type[NoteViewsRestored]
+    ) -> None:
+        now = trio.current_time()
+        since = self._lagging.get(what)
+        if lag is not None and since is None:
+            self._lagging[what] = now
+            await self._dispatch(lag)
+        if lag is None and since is not None:
+            del self._lagging[what]
+            await self._dispatch(over(**self._stamp("service"), lagged_s=now - since))

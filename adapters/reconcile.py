@@ -68,13 +68,16 @@ class Reconcile:
         """Raises Fenced when another service has started in this home since ours did."""
         await refuse_if_taken_over(self._dispatch, self._processes.own())
 
-    async def close_own(self, reason: str, worker: str | None = None) -> None:
-        """Close this service's own claims, or those of one of its workers that has died."""
+    async def close_own(self, reason: str, worker: str | None = None, *, died: bool = True) -> None:
+        """Close this service's own claims, or those of one of its workers.
+
+        `died` False: that one did not die of its task, and the task is not charged with a death.
+        """
         await self._feed.advance()
         own = self._processes.own()
         for row in self._running():
             if ProcessIdentity.model_validate(row["process"]) == own and worker in (None, row["worker"]):
-                await self._close(str(row["task_id"]), reason, worker_died=worker is not None)
+                await self._close(str(row["task_id"]), reason, worker_died=worker is not None and died)
         await self._feed.advance()
 
     def _running(self) -> list[Mapping[str, Any]]:

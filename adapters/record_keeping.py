@@ -1,11 +1,13 @@
 """What is made from the log and kept beside it: the views' file and the mirror."""
 
 import sqlite3
+from contextlib import suppress
 
 import trio
 
 from eventstore.log import Log
 from eventstore.mirror import Mirror, Repair
+from handlers.ports import Kept, Lag
 from projections.views import Views
 
 
@@ -14,7 +16,7 @@ class ViewsBehind(Exception):
 
 
 class RecordKeeping:
-    """Brings both up to the log's head, in a thread."""
+    """Brings both up to the log's head; the one does not wait for the other."""
 
     def __init__(self, log: Log, views: Views, mirror: Mirror) -> None:
         self._log = log
@@ -26,16 +28,53 @@ class RecordKeeping:
         self._mirror.check()
 
     def catch_up_now(self) -> tuple[Repair | None, tuple[str, ...]]:
-        """For verbs: the same without an event loop. Raises ViewsBehind, MirrorAhead, OSError."""
-        repair = self._mirror.catch_up()
-        try:
-            self._views.catch_up(self._log)
-        except sqlite3.Error as trouble:
-            raise ViewsBehind(f"the views could not be brought up to date: {trouble}") from trouble
-        rebuilt = tuple(self._views.repairs)
-        self._views.repairs.clear()
+        """For verbs: the mirror's repair, and a sentence for each time the views' file was made anew.
+
+        Raises MirrorAhead, OSError (the mirror), ViewsBehind: each after both were tried.
+        """
+        repair, trouble = self._mirrored()
+        rebuilt, views = self._viewed()
+        if trouble is not None:
+            raise trouble
+        if views is not None:
+            raise ViewsBehind(f"the views could not be brought up to date: {views}")
         return repair, rebuilt
 
-    async def catch_up(self) -> tuple[Repair | None, tuple[str, ...]]:
-        """The mirror's repair, and a sentence for each time the views' file was made anew."""
-        return await trio.to_thread.run_sync(self.catch_up_now)
+    def try_views(self) -> None:
+        """For who reads them next. Where the disk refuses, the log is folded then, and `catch_up` tells."""
+        with suppress(sqlite3.Error, OSError):
+            self._views.catch_up(self._log)
+
+    def begin_anew(self) -> None:
+        """Write both again from the log, and leave nothing of what they held. Raises OSError."""
+        self._mirror.rewrite()
+        self._views.remove()
+        self._views.catch_up(self._log)
+
+    async def catch_up(self) -> Kept:
+        """For the service. Raises MirrorAhead."""
+        return await trio.to_thread.run_sync(self._catch_up)
+
+    def _catch_up(self) -> Kept:
+        repair, trouble = self._mirrored()
+        rebuilt, views = self._viewed()
+        lag = None
+        if trouble is not None:
+            lag = Lag(self._mirror.behind(), trouble.strerror or str(trouble))
+        return Kept(repair, rebuilt, lag, views)
+
+    def _mirrored(self) -> tuple[Repair | None, OSError | None]:
+        try:
+            return self._mirror.catch_up(), None
+        except OSError as trouble:
+            return None, trouble
+
+    def _viewed(self) -> tuple[tuple[str, ...], str | None]:
+        problem = None
+        try:
+            self._views.catch_up(self._log)
+        except (sqlite3.Error, OSError) as trouble:
+            problem = str(trouble)
+        rebuilt = tuple(self._views.repairs)
+        self._views.repairs.clear()
+        return rebuilt, problem

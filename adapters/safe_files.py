@@ -8,7 +8,6 @@ import errno
 import io
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Sequence
@@ -89,7 +88,7 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 def temporary_beside(path: Path) -> Path:
     """A free name in the same folder, hidden, short whatever the length of the real name."""
-    return path.with_name(f".{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{os.urandom(8).hex()}.tmp")
 
 
 def sweep(folder: Path) -> int:

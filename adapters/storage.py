@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from adapters.home import Home
 from adapters.record_keeping import RecordKeeping
+from adapters.signing_keys import SigningKeys
+from adapters.tree_keeping import TreeKeeping
+from adapters.volume import network_volume, refusal
 from eventstore.event import Event
 from eventstore.ids import command_event_id
 from eventstore.log import Log, LogUnreadable
@@ -32,6 +35,7 @@ class Storage:
     redactor: Redactor
     records: RecordKeeping
     views: Views
+    tree: TreeKeeping
     source: str
 
     def redact(self, text: str) -> str:
@@ -56,8 +60,12 @@ def note_redaction(event: Event, found: Mapping[str, int]) -> Event:
     )
 
 
-def open_storage(home: Home, secrets: tuple[str, ...] = ()) -> Storage:
-    """`secrets` are values of our own environment that no event may hold. Raises LogUnreadable."""
+def open_storage(home: Home, secrets: tuple[str, ...] = (), signing_key: str | None = None) -> Storage:
+    """`secrets` are values of our own environment that no event may hold; `signing_key` is the
+    private key of the tree heads where the environment brings it. Raises LogUnreadable, OSError.
+    """
+    if home.log.exists() and (network := network_volume(home.logs)) is not None:
+        raise LogUnreadable(refusal(home.root, network))
     raw = SqliteLog(home.log, upcasts=UPCASTS)
     first = next(iter(raw.all(0, 1)), None)
     if first is None or first.type != names.HOME_CREATED:
@@ -66,4 +74,7 @@ def open_storage(home: Home, secrets: tuple[str, ...] = ()) -> Storage:
     log = Redacting(raw, redactor, note_redaction)
     views = Views(home.views, ALL, pause=time.sleep)
     records = RecordKeeping(log, views, Mirror(home.mirror, raw))
-    return Storage(log, raw, redactor, records, views, f"urn:evt:{first.data['home_id']}")
+    home_id = str(first.data["home_id"])
+    source = f"urn:evt:{home_id}"
+    tree = TreeKeeping(home.tree, raw, SigningKeys(home_id, source, signing_key), source)
+    return Storage(log, raw, redactor, records, views, tree, source)

@@ -1,5 +1,6 @@
 """The one nursery of the service: its automations run here, start again when they die, stop cleanly."""
 
+import errno
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import trio
 from adapters.archiver import Archiver
 from adapters.artifact_writer import ArtifactWriter
 from adapters.claims import Claims
+from adapters.disk_watch import DiskWatch
 from adapters.feed import Feed
 from adapters.intake import Intake
 from adapters.keeper import Keeper
@@ -17,10 +19,11 @@ from adapters.policy_runner import PolicyRunner
 from adapters.reconcile import Reconcile
 from adapters.stamp import Stamp
 from adapters.timers import Timers
+from adapters.tree_signer import TreeSigner
 from adapters.worker import Worker
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Doorbell, Processes
-from handlers.scheduling import CLAIMABLE, EVERY, open_until
+from handlers.scheduling import CLAIMABLE, EVERY, low_disk, open_until
 from projections.story import artifact_path
 from schemas.service import NoteRestart, NoteStart, NoteStop, NoteStopRequest
 
@@ -31,6 +34,8 @@ CLOSING_S = 15.0
 LONGEST_BACKOFF_S = 60.0
 LOOK_S = 0.25
 DRAINED = "drained"
+NO_ROOM = "the disk is low"
+MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
 PATIENCE = 3
 """So often a list of files may fail before a drain ends without it."""
 
@@ -53,6 +58,8 @@ class Crew:
     artifacts: ArtifactWriter
     archiver: Archiver
     keeper: Keeper
+    disk: DiskWatch
+    signer: TreeSigner
     workers: Sequence[Worker]
     fatal: tuple[type[Exception], ...]
     version: str
@@ -60,6 +67,10 @@ class Crew:
 
 class Unwritten(OSError):
     """Files that could not be made from the log, at the end of a drain; the log itself is whole."""
+
+
+class DiskIsLow(OSError):
+    """A drain ended with tasks that were not begun, for want of room."""
 
 
 class Supervisor:
@@ -75,6 +86,7 @@ class Supervisor:
 
     def stop(self, reason: str) -> None:
         """The first time: end cleanly. The second time: at once."""
+        self._crew.disk.log.give_up()
         if self._stop.is_set():
             self._now.set()
             self._crew.feed.wake()
@@ -85,6 +97,8 @@ class Supervisor:
     async def run(self) -> str:
         """The reason of the end. Raises what is in `crew.fatal` (wrapped in a group), and Unwritten."""
         crew = self._crew
+        if self._drain_wait_s is not None:
+            crew.disk.log.patience_s = self._drain_wait_s
         await crew.feed.advance()
         await crew.reconcile.close_foreign()
         # What a day may cost can have been set anew since the log said that it was spent.
@@ -98,6 +112,7 @@ class Supervisor:
                 drain=self._drain_wait_s is not None,
             )
         )
+        await crew.disk.look()
         async with trio.open_nursery() as infrastructure:
             self._start_infrastructure(infrastructure)
             async with trio.open_nursery() as work:
@@ -107,6 +122,8 @@ class Supervisor:
                 work.cancel_scope.cancel()
             infrastructure.cancel_scope.cancel()
         await self._close()
+        if self._reason == NO_ROOM:
+            raise DiskIsLow(f"the disk of {self._crew.disk.path} is low: tasks that wait were not begun")
         if self._reason == DRAINED and (left := self._unwritten()):
             causes = "; ".join(said for _, said in self._failures.values())
             raise Unwritten(f"could not be written: {', '.join(left)} ({causes})")
@@ -122,12 +139,14 @@ class Supervisor:
     def _start_infrastructure(self, nursery: trio.Nursery) -> None:
         crew = self._crew
         nursery.start_soon(self._keep, "following the log", lambda: crew.feed.follow(crew.doorbell))
+        nursery.start_soon(self._keep, "disk", crew.disk.run)
         nursery.start_soon(self._keep, "records", crew.keeper.run)
         nursery.start_soon(self._keep, "policies", crew.policies.run)
         nursery.start_soon(self._keep, "timers", crew.timers.run)
         nursery.start_soon(self._keep, "leases", crew.leases.run)
         nursery.start_soon(self._keep, "artifacts", crew.artifacts.run)
         nursery.start_soon(self._keep, "archive", crew.archiver.run)
+        nursery.start_soon(self._keep, "tree heads", crew.signer.run)
 
     def _start_work(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._keep, "intake", self._crew.intake.run)
@@ -137,8 +156,10 @@ class Supervisor:
             nursery.start_soon(self._stop_when_drained, self._drain_wait_s)
 
     async def _keep_worker(self, worker: Worker) -> None:
-        async def close_claims(error: str) -> None:
-            await self._crew.reconcile.close_own(error, worker.name)
+        async def close_claims(error: Exception) -> None:
+            # For want of handles or room any task would have died: the worker waits, and tries it again.
+            died = not lacks_means(error)
+            await self._crew.reconcile.close_own(_words(error), worker.name, died=died)
 
         await self._keep(f"worker {worker.name}", worker.run, close_claims)
 
@@ -146,7 +167,7 @@ class Supervisor:
         self,
         name: str,
         run: Callable[[], Awaitable[None]],
-        mend: Callable[[str], Awaitable[None]] | None = None,
+        mend: Callable[[Exception], Awaitable[None]] | None = None,
     ) -> None:
         """Run for ever; a death is an event, and the next start waits longer."""
         restarts = 0
@@ -157,21 +178,22 @@ class Supervisor:
                 if self._is_fatal(error):
                     raise
                 restarts += 1
+                # What a disk refuses it refuses again: said once, not once for each try on a full disk.
+                known = isinstance(error, OSError) and self._failures.get(name, (0, ""))[1] == str(error)
                 self._failures[name] = (restarts, str(error))
                 delay_s = min(LONGEST_BACKOFF_S, 0.5 * 2 ** (restarts - 1))
-                said = await self._note_death(name, error, restarts, delay_s)
+                if not known:
+                    await self._note_death(name, error, restarts, delay_s)
                 if mend is not None:
-                    await mend(said)
+                    await mend(error)
                 await trio.sleep(delay_s)
 
-    async def _note_death(self, name: str, error: Exception, restarts: int, delay_s: float) -> str:
-        """Write down that a part of the service died; what is said of its cause."""
-        said = f"{type(error).__name__}: {_first_cause(error)}"[:500]
+    async def _note_death(self, name: str, error: Exception, restarts: int, delay_s: float) -> None:
+        """Write down that a part of the service died."""
         stamp = self._crew.stamp("service")
         await self._crew.dispatch(
-            NoteRestart(**stamp, automation=name, error=said, restarts=restarts, delay_s=delay_s)
+            NoteRestart(**stamp, automation=name, error=_words(error), restarts=restarts, delay_s=delay_s)
         )
-        return said
 
     def _is_fatal(self, error: BaseException) -> bool:
         if isinstance(error, BaseExceptionGroup):
@@ -194,9 +216,19 @@ class Supervisor:
 
     async def _stop_when_drained(self, wait_s: float) -> None:
         while not await self.drained(wait_s):
+            if self._lacks_room(wait_s):
+                self.stop(NO_ROOM)
+                return
             with trio.move_on_after(LOOK_S):
                 await self._crew.feed.moved(self._crew.feed.live.position)
         self.stop(DRAINED)
+
+    def _lacks_room(self, wait_s: float) -> bool:
+        """Whether the disk has been low for so long, and nothing runs any more that might make room."""
+        row = low_disk(self._crew.feed.live.rows("executors"))
+        if row is None or any(worker.busy for worker in self._crew.workers):
+            return False
+        return bool(self._crew.stamp.clock.now() - row["since"] >= wait_s * 1_000_000)
 
     async def drained(self, wait_s: float) -> bool:
         """Whether nothing is left that could be done within `wait_s` seconds."""
@@ -236,6 +268,31 @@ class Supervisor:
         )
         await crew.feed.advance()
         await crew.keeper.once()
+        await self._sign_all()
+
+    async def _sign_all(self) -> None:
+        """The closing tree head covers all that was said before it; the mirror gets its event, too."""
+        try:
+            signed = await self._crew.signer.head("shutdown")
+        except OSError as error:
+            if self._is_fatal(error):
+                raise
+            await self._note_death("tree heads", error, 0, 0.0)
+            signed = None
+        if signed is not None:
+            await self._crew.keeper.once()
+
+
+def lacks_means(error: BaseException) -> bool:
+    """Whether all that went wrong is that the system had no more handles, memory or room."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(lacks_means(one) for one in error.exceptions)
+    return isinstance(error, OSError) and error.errno in MEANS
+
+
+def _words(error: BaseException) -> str:
+    """What is said of its cause."""
+    return f"{type(error).__name__}: {_first_cause(error)}"[:500]
 
 
 def _first_cause(error: BaseException) -> str:

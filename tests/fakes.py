@@ -1,5 +1,6 @@
 """What lies outside in a simulated world: folders, files, processes, an agent; every port has its fake."""
 
+import errno
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ import trio
 
 from eventstore.ids import uuid7
 from eventstore.memory_log import MemoryLog
-from handlers.ports import AgentEnd, AgentOrder, Dropped
+from handlers.ports import AgentEnd, AgentOrder, Dropped, HeadStanding, Kept, Lag
+from schemas import names
 from schemas.attempt import CheckResult, FileChange
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
@@ -40,9 +42,14 @@ class World:
     crash_at: int | None = None
     crash_after: bool = True
     off: bool = False
+    signed: int = 0
     made_ids: int = 0
     lives: int = 1
     epoch: int = EPOCH
+    free: int = 2**40
+    refuses: set[str] = field(default_factory=set)
+    sync_s: float = 0.0
+    said: list[str] = field(default_factory=list)
     moods: list[str] = field(default_factory=list)
     orders: list[AgentOrder] = field(default_factory=list)
 
@@ -52,6 +59,11 @@ class World:
     def new(self) -> str:
         self.made_ids += 1
         return uuid7(EPOCH + self.made_ids, hashlib.sha256(str(self.made_ids).encode()).digest())
+
+    def write(self, what: str) -> None:
+        """Raises OSError while the disk is full, or takes nothing of that kind."""
+        if self.free <= 0 or what in self.refuses:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     def restart(self) -> None:
         self.off, self.crash_at = False, None
@@ -238,6 +250,7 @@ class FakeBlobs:
 
     async def put(self, content: bytes) -> str:
         await trio.lowlevel.checkpoint()
+        self.world.write("blobs")
         name = hashlib.sha256(content).hexdigest()
         self.world.blobs[name] = content
         return name
@@ -257,6 +270,7 @@ class FakeOutputs:
         await trio.lowlevel.checkpoint()
         if self.world.off:
             raise Crashed
+        self.world.write("outputs")
         self.world.outputs[path] = content
 
 
@@ -297,9 +311,56 @@ class FakeProcesses:
 
 @dataclass
 class FakeRecords:
-    async def catch_up(self) -> tuple[None, tuple[str, ...]]:
+    """The mirror is as long as the log was when the disk last took it."""
+
+    world: World
+    mirrored: int = 0
+
+    async def catch_up(self) -> Kept:
         await trio.lowlevel.checkpoint()
-        return None, ()
+        head = self.world.log.head()
+        try:
+            if head > self.mirrored:
+                self.world.write("mirror")
+        except OSError as full:
+            return Kept(mirror=Lag(head - self.mirrored, str(full.strerror)))
+        self.mirrored = head
+        return Kept()
+
+
+@dataclass
+class FakeDisk:
+    """Whose room is set by hand."""
+
+    world: World
+    path: str = f"{HOME}/logs"
+
+    async def free(self) -> int:
+        await trio.lowlevel.checkpoint()
+        return max(0, self.world.free)
+
+
+@dataclass
+class FakeHeads:
+    """Tree heads without keys: how many events the newest one covers."""
+
+    world: World
+
+    async def size(self) -> int:
+        await trio.lowlevel.checkpoint()
+        return self.world.signed
+
+    async def ready(self) -> HeadStanding:
+        await trio.lowlevel.checkpoint()
+        last = next(iter(self.world.log.all(max(0, self.world.log.head() - 1))), None)
+        announced = last is not None and last.type == names.TREE_HEAD_SIGNED
+        pending = announced and self.world.log.head() > self.world.signed
+        return HeadStanding("00000000", self.world.signed, None, pending)
+
+    async def sign(self) -> int:
+        await trio.lowlevel.checkpoint()
+        self.world.signed = self.world.log.head()
+        return self.world.signed
 
 
 @dataclass

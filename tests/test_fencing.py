@@ -41,8 +41,8 @@ from adapters.app import Service
 from adapters.cli import main, run
 
 class ShortLeased(Service):
-    def __init__(self, *parts):
-        super().__init__(*parts, lease_margin_s=1.0)
+    def __init__(self, *parts, **named):
+        super().__init__(*parts, lease_margin_s=1.0, **named)
 
 run.Service = ShortLeased
 sys.exit(main.main())

@@ -108,3 +108,21 @@ def test_a_folder_of_a_home_that_leads_elsewhere_is_named_before_anything_is_don
     with pytest.raises(NoHome, match=f"{name} is no folder of this home"), desk(Home(home, named=True), {}):
         pass
     assert first_events(home) == [names.HOME_CREATED]
+
+
+def test_a_new_home_ends_in_a_tree_head_so_that_it_can_be_proved_from_the_first_event(tmp_path: Path) -> None:
+    made = make_home(tmp_path / "new")
+    logs = made.root / "logs"
+    assert (logs / "tree" / "checkpoint").read_text("utf-8").splitlines()[1] == "2"
+    assert len((logs / "events.ndjson").read_bytes().splitlines()) == 2
+    assert make_home(tmp_path / "new").unsigned is None
+    assert len((logs / "events.ndjson").read_bytes().splitlines()) == 2
+
+
+def test_a_folder_that_holds_the_private_keys_does_not_become_a_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    with pytest.raises(Occupied, match="where the private key of its log would lie"):
+        make_home(tmp_path)
+    assert not (tmp_path / "logs").exists()

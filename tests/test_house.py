@@ -104,7 +104,7 @@ def test_a_planted_import_breaks_its_contract(copy: Path, contract: str, module:
     assert f"{contract} BROKEN" in told.stdout, told.stdout + told.stderr
 
 
-HEAVY = ("adapters.app", "pydantic", "rich", "sqlite_utils", "trio")
+HEAVY = ("adapters.app", "dotenv", "logging", "pydantic", "rich", "sqlite_utils", "trio")
 LOADED = "import importlib, sys; importlib.import_module(sys.argv[1]); print(*sorted(sys.modules))"
 READING_VERBS = ("status", "list", "show", "wait", "tail", "project", "version")
 READING = (*(VERBS[verb].module for verb in READING_VERBS), "main", "output", "table")

@@ -13,6 +13,7 @@ from adapters.archiver import Archiver
 from adapters.artifact_writer import ArtifactWriter
 from adapters.attempt import Fenced, Workshop
 from adapters.claims import Claims
+from adapters.disk_watch import DiskWatch
 from adapters.feed import Feed
 from adapters.intake import Intake
 from adapters.keeper import Keeper
@@ -22,13 +23,15 @@ from adapters.reconcile import Reconcile
 from adapters.stamp import Stamp
 from adapters.supervisor import Crew, Supervisor
 from adapters.timers import Timers
+from adapters.tree_signer import TreeSigner
+from adapters.waiting_log import WaitingLog
 from adapters.worker import Worker
 from eventstore.event import Event, Place, Recorded
 from eventstore.log import WrongExpectedVersion
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
-from handlers.ports import Doorbell
+from handlers.ports import Doorbell, NotNow
 from projections.all_views import ALL
 from projections.live import LiveViews
 from projections.projection import Row
@@ -41,7 +44,9 @@ from tests.fakes import (
     FakeAgent,
     FakeBlobs,
     FakeChecks,
+    FakeDisk,
     FakeFolders,
+    FakeHeads,
     FakeInbox,
     FakeOutputs,
     FakeProcesses,
@@ -49,6 +54,8 @@ from tests.fakes import (
     FakeTree,
     World,
 )
+
+RESERVE = 64 * 2**20
 
 
 @dataclass
@@ -62,6 +69,10 @@ class InlineLog:
         world = self.world
         if world.off:
             raise Crashed
+        if world.sync_s:
+            await trio.sleep(world.sync_s)
+        if world.free <= 0:
+            raise NotNow("there is no space left for the log", full=True)
         world.appends += 1
         due = world.appends == world.crash_at
         if due and not world.crash_after:
@@ -98,7 +109,9 @@ def crew_of(
     """The same parts as the program's own composition, over fakes."""
     log = InlineLog(world)
     stamp = Stamp(world, world)
-    dispatch = AsyncDispatch(log, "urn:evt:world", DECIDERS)
+    patient = WaitingLog(log, world, world.said.append)
+    dispatch = AsyncDispatch(patient, "urn:evt:world", DECIDERS)
+    at_once = AsyncDispatch(log, "urn:evt:world", DECIDERS)
     feed = Feed(log, LiveViews(ALL))
     folders, processes, inbox = FakeFolders(world), processes or FakeProcesses(world), FakeInbox(world)
     tree, blobs = wrap_tree(FakeTree(world)), FakeBlobs(world)
@@ -146,9 +159,11 @@ def crew_of(
         timers=Timers(feed, stamp),
         artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp, artifacts),
         archiver=Archiver(feed, inbox, dispatch, stamp),
-        keeper=Keeper(feed, FakeRecords(), dispatch, stamp),
+        disk=DiskWatch(feed, FakeDisk(world), patient, trio.lowlevel.checkpoint, RESERVE, at_once, stamp),
+        keeper=Keeper(feed, FakeRecords(world), dispatch, stamp),
+        signer=TreeSigner(feed, FakeHeads(world), dispatch, stamp),
         workers=[Worker(f"w{number + 1}", shop) for number in range(workers)],
-        fatal=(Crashed, Fenced),
+        fatal=(Crashed, Fenced, NotNow),
         version="0",
     )
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from adapters.cli.add_check import check
 from adapters.cli.call import Call
-from adapters.cli.failure import GOOD
+from adapters.cli.disk_words import size
+from adapters.cli.failure import DISK_FAILED, GOOD, Failure
 from adapters.cli.given import Given, check_names, check_twice, given_by, ground_of, read_given
 from adapters.cli.wait import check_timeout, wait_for
 from adapters.cli.writing import at_desk
 from adapters.desk import Desk
+from adapters.disk_room import free_bytes
 from handlers.decider import Refused
+from handlers.disk import is_low
 from handlers.naming import free_id, id_from_stem, text_id
 from handlers.task import TaskState, decide
 from schemas.shown import shown
@@ -48,6 +51,7 @@ def run(call: Call) -> int:
     if call.args.check:
         return check(call, given)
     with at_desk(call) as desk:
+        _check_room(desk)
         ground = ground_of(desk.home, desk.settings)
         # Everything is read and checked before the first is taken in: all or nothing.
         ready = [(one, *read_given(one, call.args, ground)) for one in given]
@@ -62,6 +66,16 @@ def run(call: Call) -> int:
     if not call.args.wait:
         return GOOD
     return max(wait_for(call, row["task_id"], call.args.timeout) for row in added)
+
+
+def _check_room(desk: Desk) -> None:
+    """Raises Failure: on a disk that is nearly full nothing new is taken in, whoever brings it."""
+    free, reserve = free_bytes(desk.home.logs), desk.settings.disk_reserve_bytes
+    if is_low(free, reserve):
+        sentence = f"{size(free)} are free on {desk.home.logs}, DISK_RESERVE_MB keeps {size(reserve)}"
+        raise Failure(
+            DISK_FAILED, "disk_low", f"{sentence}: nothing was taken in.", "Make room, then add it."
+        )
 
 
 def _check_ids(desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> None:

@@ -88,9 +88,15 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
         Argument(("--since",), "T", "10m, 2026-11-22T12:00:00Z, or @P for a global position"),
         Argument(("--task",), "ID", "only this task's events"),
         Argument(("--type",), "T[,T]", "only events of this type", many=True),
+        Argument(
+            ("--format",),
+            "FORMAT",
+            "for programs: the stored lines, as with --json, or CloudEvents 1.0",
+            choices=("ndjson", "cloudevents"),
+        ),
     ),
     "project": (
-        Argument((), "NAME", "the view: artifacts, costs, executors, in_inbox, metrics, queue,…"),
+        Argument((), "NAME", "the view: artifacts, costs, erasures, executors, in_inbox, metrics,…"),
         Argument(("--at",), "P|T", "as it was: a global position, a time, or 10m for ten minutes ago"),
         Argument(("--explain",), "KEY", "which events made each row, or the row KEY, or its field KEY.FIELD"),
         Argument(("--write",), "", "with artifacts: write the files again from the log"),
@@ -99,10 +105,57 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
         Argument(("--at",), "P|T", "up to a global position, a time, or 10m for ten minutes ago"),
         Argument(("--verify",), "", "say `identical`, or exit 1 and name the first row that differs"),
     ),
+    "audit": (
+        Argument((), "PART", "default: judge the log", choices=("prove", "check-proof")),
+        Argument((), "P|FILE", "prove: a global position; check-proof: a proof"),
+        Argument(("--log",), "FILE", "judge this log, or text with its lines, and it alone"),
+        Argument(("--tree-head",), "FILE", "hold it against the tree heads of this file alone", many=True),
+        Argument(("--anchor",), "FILE", "and against the tree heads of this file, kept elsewhere", many=True),
+        Argument(
+            ("--key",),
+            "FILE|KEY",
+            "a public key to trust instead of the home's first one, or a file with…",
+            many=True,
+        ),
+        Argument(("--line",), "FILE", "the event's line (prove writes it)"),
+        Argument(("-o", "--output"), "FILE", "prove: write the proof there, not to stdout"),
+    ),
+    "key": (
+        Argument((), "ACTION", "default: show", choices=("show", "change")),
+        Argument(("--lost",), "", "change: the private key is lost"),
+    ),
+    "erase": (
+        Argument((), "P", "the event's global position"),
+        Argument(("--reason",), "TEXT", "why; recorded, so it must not tell the secret"),
+        Argument(("--field",), "NAME", "what to erase, such as spec.prompt", many=True),
+        Argument(("--finish",), "", "carry out erasures that were cut short"),
+    ),
     "validate_artifacts": (
         Argument((), "FILE", "files or folders; default: the home's results", many=True),
         Argument(("--ignore-legacy",), "", "pass over artifacts of schema 1.0 and count them"),
     ),
     "version": (),
+    "export": (
+        Argument(
+            ("--format",),
+            "FORMAT",
+            "default: ndjson, the stored lines",
+            choices=("ndjson", "cloudevents"),
+        ),
+        Argument(("--since",), "P|T", "from here on: @120, 2026-11-22T12:00:00Z, or 10m"),
+        Argument(("--until",), "P|T", "up to here, inclusive"),
+        Argument(("-o", "--output"), "FILE", "write this file instead of stdout"),
+    ),
+    "import_log": (
+        Argument((), "FILE", "an exported log, a mirror, a backup's folder, or -"),
+    ),
+    "backup": (
+        Argument((), "DIR", "a new folder, an empty one, or an earlier backup"),
+    ),
+    "recover": (
+        Argument(("--from-mirror",), "", "where they differ, the mirror is right"),
+        Argument(("--from-log",), "", "where they differ, the log is right"),
+        Argument(("--yes",), "", "end the log before events that cannot be joined"),
+    ),
 }
 """By the module of the verb."""

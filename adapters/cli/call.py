@@ -23,6 +23,9 @@ class Call:
             home = find_home(self.args.home, self.environ.get("EVT_HOME"), Path.cwd())
         except NoHome as missing:
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
+            named = self.args.home or self.environ.get("EVT_HOME")
+            if named and Home(Path(named).expanduser(), named=True).mirror.is_file():
+                hint = f"Its mirror is there: `evt recover --home {named}` makes the log again from it."
             raise Failure(USAGE, "no_home", str(missing), hint) from None
         except NotOurs as other:
             raise not_ours(other) from None

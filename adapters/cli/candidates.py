@@ -16,7 +16,13 @@ MOST_IDS: Final = 200
 WORDS, FILES, FOLDERS = "words", "files", "folders"
 
 TASKS: Final = frozenset({"ID", "ID[,ID]"})
-PLACES: Final[Mapping[str, str]] = {"DIR": FOLDERS, "FILE": FILES, "TEXT|FILE": FILES}
+PLACES: Final[Mapping[str, str]] = {
+    "DIR": FOLDERS,
+    "FILE": FILES,
+    "TEXT|FILE": FILES,
+    "P|FILE": FILES,
+    "FILE|KEY": FILES,
+}
 LISTED: Final[Mapping[str, Iterable[str]]] = {
     "NAME": sorted(BY_NAME),
     "S[,S]": names.STATUSES,
@@ -30,7 +36,7 @@ FITTING: Final[Mapping[str, frozenset[str]]] = {
     "retry": frozenset({"succeeded", "failed", "cancelled", "waiting_retry", "waiting_quota"}),
 }
 """Of which statuses a task is that a verb can do something to; of any where the verb is not here."""
-UNTOLD: Final = frozenset({"KEY", "N", "P|T", "REASON", "S", "T"})
+UNTOLD: Final = frozenset({"KEY", "N", "NAME", "P", "P|T", "REASON", "S", "T"})
 """Numbers, moments and free words: nobody can know what is meant."""
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapters.cli.call import Call
 from adapters.cli.failure import GOOD
-from adapters.cli.reading import reading_log
+from adapters.cli.reading_log import reading_log
 from adapters.safe_files import temporary_beside, unlink
 from projections import tasks
 from projections.view_rows import ViewRows

@@ -15,7 +15,7 @@ from rich.rule import Rule
 
 from adapters.cli.call import Call
 from adapters.cli.failure import CONFLICT, GOOD, UNAVAILABLE, USAGE, Failure
-from adapters.demo_home import RECORDED_AGENT, demo_task, furnish
+from adapters.demo_home import RECORDED_AGENT, clear_away, demo_task, furnish
 
 DRAIN_WAIT_S = 1
 PAUSE_S = 0.7
@@ -48,7 +48,7 @@ def run(call: Call) -> int:
         raise
     finally:
         if not kept:
-            shutil.rmtree(root, ignore_errors=True)
+            clear_away(root)
     if code == GOOD:
         _last_word(call, root, kept=kept)
     return code

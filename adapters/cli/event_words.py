@@ -6,9 +6,12 @@ from typing import Final
 import orjson
 
 from adapters.cli.columns import cut, padded
+from adapters.cli.disk_words import DISK
 from adapters.cli.holding_words import HOLDING
 from adapters.cli.moments import clock, millisecond, minute, span
+from adapters.cli.moving_words import MOVING
 from adapters.cli.output import Output
+from adapters.cli.record_words import RECORD
 from adapters.cli.telling import Data, Telling, after
 from eventstore.event import Recorded
 from schemas import names
@@ -154,6 +157,9 @@ TELLING: Final[Mapping[str, Telling]] = {
     names.MIRROR_REPAIRED: Telling("yellow", _mended),
     names.VIEWS_REBUILT: Telling("yellow", lambda data: str(data["problem"])),
     **HOLDING,
+    **DISK,
+    **MOVING,
+    **RECORD,
 }
 """Every type that this version knows."""
 

@@ -8,6 +8,7 @@ from adapters.cli.task_words import executor_waits
 from handlers.scheduling import EVERY
 from projections.costs import day_key
 from projections.projection import Row
+from projections.view_rows import ViewRows
 from schemas.names import CIRCUIT_FAILURES
 from schemas.shown import shown
 
@@ -31,9 +32,9 @@ def holding_in_words(row: Row, now: int) -> list[str]:
     return said
 
 
-def today(costs: Mapping[str, Row], now: int) -> dict[str, Any] | None:
+def today(views: ViewRows, now: int) -> dict[str, Any] | None:
     """What the day (UTC) has cost; None where nothing was done."""
-    row = costs.get(day_key(day(now)))
+    row = views.row("costs", day_key(day(now)))
     return None if row is None else {"day": day(now), **row}
 
 

@@ -1,20 +1,16 @@
 """What lies in the inbox and is in no list yet, looked at as the service looks at it."""
 
-import hashlib
+import importlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.home import Home
-from adapters.safe_files import NotRegular, read_at_most
 from projections.projection import Row
 from schemas.shown import shown
-from schemas.task_text import MAX_BYTES
 
 SUFFIX: Final = ".task.md"
-READ_OF_A_FILE: Final = MAX_BYTES + 1
-"""Bytes; so much of a file the service reads, and knows it by their hash."""
 HIDDEN: Final = (".", "~$", "#")
 LEFTOVERS: Final = ("~", ".swp", ".swo", ".tmp", ".bak", ".part", ".crdownload")
 """Of editors and browsers at work: nobody takes these for task files."""
@@ -83,13 +79,9 @@ def _is_known(path: Path, digests: Mapping[str, Collection[str | None]]) -> bool
     found = digests.get(_shown(path.name), ())
     if not found:
         return False
-    try:
-        content = read_at_most(path, READ_OF_A_FILE)
-    except (NotRegular, PermissionError):
-        return None in found  # what could not be read was refused without a hash
-    except FileNotFoundError:
-        return True  # moved in this moment
-    return hashlib.sha256(content).hexdigest() in found or None in found
+    # Few files lie there under a name that is known, and what reads them takes its time to load.
+    judge: Any = importlib.import_module("adapters.cli.known_file")
+    return bool(judge.is_known(path, found))
 
 
 def _sorted(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from adapters.cli.call import Call, not_ours
 from adapters.cli.failure import CONFLICT, Failure
 from adapters.home import NoHome, NotOurs, find_home
 from adapters.home_making import Occupied, make_home
+from adapters.volume import warning
 from handlers.path_policy import OWN_FOLDERS
 
 
@@ -26,6 +27,10 @@ def run(call: Call) -> int:
         raise not_ours(other) from None
     if held and made.created:
         call.output.note(f"note: {made.root} was not empty; what lay there was left as it is.")
+    if (copied := warning(made.root, call.environ)) is not None:
+        call.output.note(f"note: {copied}")
+    if made.unsigned is not None:
+        call.output.note(f"note: {made.unsigned}")
     if call.output.json:
         call.output.document({"home": str(made.root), "id": made.home_id, "created": made.created})
         return 0

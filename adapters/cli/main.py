@@ -2,11 +2,13 @@
 
 import argparse
 import difflib
+import gc
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from adapters.cli.call import Call
@@ -80,6 +82,7 @@ def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
         hint = f"Did you mean `evt {near[0]}`?" if near else "`evt --help` lists the verbs."
         raise Failure(USAGE, "usage", f"there is no verb {name!r}.", hint)
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
+    gc.enable()  # see start
     args = parser_of(name).parse_args([*before, *rest])
     output = Output(args.color, environ, args.json)
     return int(module.run(Call(args, output, environ)))
@@ -145,6 +148,7 @@ def _speak_utf8() -> None:
 
 def _silence(stream: Any) -> None:
     """Point a broken stream at nothing, so that the interpreter's last flush says nothing."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    with suppress(OSError, ValueError):  # a stream without a number has nothing to flush to
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -70,14 +70,14 @@ def start_of(text: str, log: Log, at: int) -> int:
     return log.position_at(_moment(text, at, "--since") - 1)
 
 
-def end_of(text: str, log: Log, at: int) -> int:
+def end_of(text: str, log: Log, at: int, option: str = "--at") -> int:
     """What `--at` says: the global position up to which, inclusive. Raises Failure."""
     if found := POSITION.fullmatch(text):
         position, head = int(found[1]), log.head()
         if position > head:
             raise Failure(NOT_FOUND, "not_found", f"there is no event {position}: the log ends at {head}.")
         return position
-    return log.position_at(_moment(text, at, "--at"))
+    return log.position_at(_moment(text, at, option))
 
 
 def _moment(text: str, at: int, option: str) -> int:

@@ -1,13 +1,17 @@
 """Whether a service is at work in a home, as its lock and its log say."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from adapters.cli.moments import ago
 from adapters.home import Home
 from eventstore.file_lock import FileLock
 from eventstore.log import Log
+from projections.projection import Row
 from schemas import names
 from schemas.shown import shown
+
+_TURNS: Final = (names.ORCHESTRATOR_STARTED, names.ORCHESTRATOR_STOPPED)
 
 
 def owned(home: Home) -> bool | None:
@@ -28,14 +32,13 @@ def owned(home: Home) -> bool | None:
     return False
 
 
-def service(home: Home, log: Log) -> dict[str, Any]:
+def service(home: Home, log: Log, types: Mapping[str, Row]) -> dict[str, Any]:
     """`state` is running, busy (a verb owns the home), stopped, gone (ended without a word),
     never_started or unknown (the lock cannot be tried). `at` is the time of `started` or
     `stopped` in µs since 1970; `pid`, `workers`, `version`, `reason` as the log has them."""
-    last = None
-    for event in log.stream(names.SYSTEM):
-        if event.type in (names.ORCHESTRATOR_STARTED, names.ORCHESTRATOR_STOPPED):
-            last = event
+    # By the view of that name: the stream may be long.
+    at = max((types[name]["last"] for name in _TURNS if name in types), default=0)
+    last = next(log.all(at - 1, at), None) if at else None
     held = owned(home)
     told: dict[str, Any] = {
         "owned": held,

@@ -4,7 +4,8 @@ It exits with 0 also when tasks failed: `evt list` names those, and `evt wait ID
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import trio
 
@@ -12,15 +13,19 @@ from adapters.app import AgentMissing, Service
 from adapters.attempt import Fenced
 from adapters.cli.call import Call
 from adapters.cli.event_words import event_line
-from adapters.cli.failure import CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
+from adapters.cli.failure import BAD, CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
 from adapters.cli.moments import now
 from adapters.cli.task_words import Around, name_of, waits
 from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
-from adapters.supervisor import Unwritten
+from adapters.erasing import Unerased, carry_out, pending
+from adapters.supervisor import DiskIsLow, Unwritten
 from adapters.threaded_log import LogFailed
+from adapters.volume import warning
 from eventstore.event import Recorded
+from eventstore.log import LogUnreadable
 from eventstore.mirror import MirrorAhead
+from handlers.ports import NotNow
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows
 from schemas.shown import shown
@@ -55,10 +60,21 @@ def run(call: Call) -> int:
     with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
         if not owner:
             raise _owned(desk)
+        _finish_erasures(call, desk)
         _serve(call, desk, workers or desk.settings.workers, wait_s if call.args.drain else None)
         if call.args.drain:
             _say_what_waits(call, desk)
     return 0
+
+
+def _finish_erasures(call: Call, desk: Desk) -> None:
+    """What was ordered and cut short is done before anything else is. Raises Failure."""
+    for row in pending(desk):
+        try:
+            carry_out(desk, row)
+        except Unerased as stuck:
+            raise Failure(BAD, "unfinished", str(stuck), "Then `evt erase --finish`.") from None
+        call.output.note(f"evt: the erasure of event {row['position']} was cut short and is done now")
 
 
 def _patience(desk: Desk) -> float:
@@ -101,7 +117,17 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
             call.output.note(f"evt: events are not shown any more ({trouble.strerror}); the service goes on")
 
     listener = None if call.args.quiet else show
-    service = Service(desk.home, desk.settings, desk.storage, desk.environ, workers, listener)
+    service = Service(
+        desk.home,
+        desk.settings,
+        desk.storage,
+        desk.environ,
+        workers,
+        listener,
+        say=lambda text: call.output.note(f"evt: {text}"),
+    )
+    if (copied := warning(desk.home.root, desk.environ)) is not None:
+        call.output.note(f"note: {copied}")
     until = "Ctrl-C ends it" if drain_wait_s is None else "until nothing is left to do"
     call.output.note(f"evt: serving {desk.home.root} with {workers} workers; {until}")
     try:
@@ -109,19 +135,11 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
     except AgentMissing as missing:
         hint = "Set CLAUDE_EXECUTABLE in the home's .env to its full path; no task was touched."
         raise Failure(UNAVAILABLE, "agent_missing", str(missing), hint) from None
-    except (LogFailed, MirrorAhead, Fenced, Unwritten, BaseExceptionGroup) as trouble:
+    except (LogFailed, NotNow, LogUnreadable, MirrorAhead, Fenced, OSError, BaseExceptionGroup) as trouble:
         failed = _fatal(trouble)
         if failed is None:
             raise
-        if isinstance(failed, MirrorAhead):
-            raise failed from None
-        if isinstance(failed, Fenced):
-            raise _taken_over(desk, failed) from None
-        if isinstance(failed, Unwritten):
-            hint = "The log has all of it: mend what stands in the way, then `evt run --drain` writes it."
-            raise Failure(DISK_FAILED, "unwritten", str(failed), hint) from None
-        hint = "What was acknowledged is safe. Make room or mend the disk, then start again."
-        raise Failure(DISK_FAILED, "disk_failed", str(failed), hint) from None
+        raise _as_failure(desk, failed) from None
     call.output.note(f"evt: ended ({reason})")
 
 
@@ -133,11 +151,43 @@ def _taken_over(desk: Desk, fenced: Fenced) -> Failure:
     return Failure(CONFLICT, "taken_over", sentence, hint)
 
 
-def _fatal(trouble: BaseException) -> LogFailed | MirrorAhead | Fenced | Unwritten | None:
-    """What ended the service inside what the nurseries raised, None where it was something else."""
+def _as_failure(desk: Desk, failed: Exception) -> Exception:
+    match failed:
+        case Fenced():
+            return _taken_over(desk, failed)
+        case Unwritten():
+            hint = "The log has all of it: mend what stands in the way, then `evt run --drain` writes it."
+            return Failure(DISK_FAILED, "unwritten", str(failed), hint)
+        case DiskIsLow():
+            hint = "Make room, or set DISK_RESERVE_MB lower, then run it again: `evt list` names what waits."
+            return Failure(DISK_FAILED, "disk_low", str(failed), hint)
+        case LogFailed() | NotNow():
+            hint = "What was acknowledged is safe. Make room or mend the disk, then start again."
+            return Failure(DISK_FAILED, "disk_failed", str(failed), hint)
+        case _:
+            return failed
+
+
+ENDS: Final = (LogFailed, NotNow, LogUnreadable, MirrorAhead, Fenced)
+"""In the order in which they are looked for: the others may have followed from it."""
+
+
+def _fatal(trouble: BaseException) -> Exception | None:
+    """What ended the service inside what the nurseries raised, None where it was a bug."""
+    leaves = list(_leaves(trouble))
+    for kind in ENDS:
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    return leaves[0] if leaves and all(isinstance(leaf, OSError) for leaf in leaves) else None
+
+
+def _leaves(trouble: BaseException) -> Iterator[Exception]:
     if isinstance(trouble, BaseExceptionGroup):
-        return next((found for one in trouble.exceptions if (found := _fatal(one))), None)
-    return trouble if isinstance(trouble, LogFailed | MirrorAhead | Fenced | Unwritten) else None
+        for one in trouble.exceptions:
+            yield from _leaves(one)
+    elif isinstance(trouble, Exception):
+        yield trouble
 
 
 def _say_what_waits(call: Call, desk: Desk) -> None:

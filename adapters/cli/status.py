@@ -1,10 +1,11 @@
 """What is going on now: what runs, what waits and why, what ended last, and who does the work."""
 
 import argparse
-from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from adapters.cli.call import Call
+from adapters.cli.disk_words import low_in_words
 from adapters.cli.event_words import TELLING, words
 from adapters.cli.failure import GOOD
 from adapters.cli.holding import holding, holding_in_words, looks_dead, today, today_in_words
@@ -12,17 +13,26 @@ from adapters.cli.inbox import inbox, inbox_in_words
 from adapters.cli.moments import ago, now, span
 from adapters.cli.output import STATUS_STYLE, Output
 from adapters.cli.ownership import in_words, service
-from adapters.cli.reading import Reading, reading
+from adapters.cli.reading_views import Reading, reading_views
 from adapters.cli.task_words import Around, at_work, ended, name_of, since, status_of, waits
+from adapters.disk_room import free_bytes
 from eventstore.log import Log
-from eventstore.unknown_types import unknown_types
+from handlers.scheduling import low_disk
+from projections.costs import PROJECTION as COSTS
+from projections.executors import PROJECTION as EXECUTORS
+from projections.in_inbox import PROJECTION as IN_INBOX
 from projections.projection import Row
+from projections.queue import PROJECTION as QUEUE
 from projections.queue import RANKS
+from projections.tasks import PROJECTION as TASKS
+from projections.types import PROJECTION as TYPES
 from schemas import names
 from schemas.shown import shown
 
 LAST_ENDED: Final = 5
 WAITING_SHOWN: Final = 20
+VIEWS: Final = (TASKS, TYPES, QUEUE, EXECUTORS, COSTS, IN_INBOX)
+LIVE: Final = tuple(status for status in names.STATUSES if status not in names.ENDED)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    with reading(call) as found:
+    with reading_views(call, VIEWS) as found:
         at = now()
         told = _gathered(found, at)
         if call.output.json:
@@ -41,22 +51,22 @@ def run(call: Call) -> int:
 
 
 def _gathered(found: Reading, at: int) -> dict[str, Any]:
-    tasks = found.views.rows("tasks")
-    live = [(key, row) for key, row in tasks.items() if row["status"] not in names.ENDED]
-    waiting = [(key, row) for key, row in live if row["status"] != "running"]
+    views = found.views
+    # Those that have ended may be many: only the last of them are read.
+    counts = views.seek("tasks", lambda tasks: tasks.counts("status"))
+    live = views.seek("tasks", lambda tasks: tasks.where("status", LIVE))
+    over = views.seek("tasks", lambda tasks: tasks.last("status", names.ENDED, "ended_at", LAST_ENDED))
+    waiting = [(key, row) for key, row in live.items() if row["status"] != "running"]
     waiting.sort(key=lambda item: (RANKS.get(item[1]["priority"], 1), item[1]["received_at"], item[0]))
-    over = [(key, row) for key, row in tasks.items() if row["status"] in names.ENDED]
-    over.sort(key=lambda item: (item[1]["ended_at"], item[0]), reverse=True)
-    counts = Counter(row["status"] for row in tasks.values())
-    serving = service(found.home, found.log)
+    types = views.rows("types")
+    serving = service(found.home, found.log, types)
     # Whoever holds the home, a verb or a service, may bring the work on; None is not known.
-    served, executors = serving["owned"] is not False, found.views.rows("executors")
-    around = Around(tasks.get, at, at_work(tasks.values()), served, executors)
-    claims = found.views.rows("queue")
+    served, executors = serving["owned"] is not False, views.rows("executors")
+    around = Around(lambda key: views.row("tasks", key), at, at_work(live.values()), served, executors)
     running = []
-    for key, row in live:
+    for key, row in live.items():
         if row["status"] == "running":
-            dead = looks_dead(claims.get(key), at, pid=serving["pid"], served=served)
+            dead = looks_dead(views.row("queue", key), at, pid=serving["pid"], served=served)
             running.append(
                 {**_running(found.log, key, row, at), "looks_dead": dead, "why": waits(row, around)}
             )
@@ -65,14 +75,21 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
         "position": found.views.position,
         "service": serving,
         "inbox": inbox(found.home, found.views.rows("in_inbox").values()),
-        "counts": {status: counts[status] for status in names.STATUSES if counts[status]},
+        "counts": {status: counts[status] for status in names.STATUSES if counts.get(status)},
         "holding": holding(executors, at),
-        "today": today(found.views.rows("costs"), at),
+        "disk": _disk(found, executors),
+        "today": today(views, at),
         "running": running,
         "waiting": [{**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting],
-        "ended": [{**row, "id": name_of(key, row)} for key, row in over[:LAST_ENDED]],
-        "unknown_types": unknown_types(found.log, TELLING),
+        "ended": [{**row, "id": name_of(key, row)} for key, row in over.items()],
+        "unknown_types": {key: row["events"] for key, row in types.items() if key not in TELLING},
     }
+
+
+def _disk(found: Reading, executors: Mapping[str, Row]) -> dict[str, Any] | None:
+    """What the log says of a disk that is low, with what is free at this moment."""
+    low = low_disk(executors)
+    return None if low is None else {**low, "free_now": free_bytes(found.home.logs)}
 
 
 def _running(log: Log, key: str, row: Row, at: int) -> dict[str, Any]:
@@ -103,6 +120,9 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
         output.line(f"cost     {today_in_words(told['today'])}")
     if lying := inbox_in_words(told["inbox"]):
         output.line(f"inbox    {lying}")
+    if told["disk"] is not None:
+        said = low_in_words(told["disk"], at)
+        output.line(f"{output.paint('disk', 'red')}     {said}")
     for row in told["holding"]:
         for line in holding_in_words(row, at):
             output.line(f"{output.paint('queue', 'yellow')}    {line}")

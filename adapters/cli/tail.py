@@ -2,29 +2,27 @@
 
 import argparse
 import difflib
-import time
+import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from adapters.cli.call import Call
 from adapters.cli.event_words import TELLING, event_line
 from adapters.cli.failure import GOOD, NOT_FOUND, USAGE, Failure
-from adapters.cli.finding import find_task
+from adapters.cli.following import Follower
+from adapters.cli.lines_out import NDJSON, add_format, render_as
 from adapters.cli.moments import day, now, start_of
-from adapters.cli.reading import reading, reading_log
+from adapters.cli.reading_log import reading_log
 from eventstore.event import Recorded
 from eventstore.sqlite_log import SqliteLog
 from eventstore.subscription import Subscription
-from projections.projection import Row
-from projections.to_archive import refused_subject
 from schemas import names
 from schemas.shown import quoted
 
 LAST: Final = 20
 FIRST_LOOK: Final = 1000
 """Events that are looked through at first for the last ones of a type or task; then four times as many."""
-LOOK_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--type", metavar="T[,T]", action="append", default=[], help="only events of this type"
     )
+    add_format(parser, "for programs: the stored lines, as with --json, or CloudEvents 1.0")
 
 
 def run(call: Call) -> int:
@@ -99,12 +98,14 @@ class Stays:
 
     def __init__(self, call: Call) -> None:
         self._output = call.output
+        named: str | None = call.args.format
+        self._render = render_as(named or NDJSON) if named or call.output.json else None
         self._day = ""
 
     def say(self, events: Iterable[Recorded]) -> None:
         for event in events:
-            if self._output.json:
-                self._output.line(event.line.decode())
+            if self._render is not None:
+                self._output.line(self._render(event).decode())
                 continue
             if self._output.terminal and day(event.time) != self._day:
                 self._day = day(event.time)
@@ -129,29 +130,20 @@ def _last(log: SqliteLog, wanted: Wanted, count: int, start: int) -> list[Record
 def _follow(log: SqliteLog, wanted: Wanted, after: int, stays: Stays) -> None:
     """Until Ctrl-C, or until nobody reads any more."""
     subscription = Subscription(log, "tail", StartingAt(after), wanted.types)
-    seen = -1
-    while True:
-        # Asked before the pull: a commit that comes in between changes it again.
-        version = log.data_version()
-        if version != seen:
-            seen = version
-            subscription.catch_up(lambda events: stays.say(wanted.of(events)))
-        time.sleep(LOOK_S)
+    with Follower(log) as follower:
+        while True:
+            if follower.news():
+                subscription.catch_up(lambda events: stays.say(wanted.of(events)))
+            follower.wait()
 
 
 def _wanted(call: Call, log: SqliteLog) -> Wanted:
     types = _types(call.args.type, log)
     if call.args.task is None:
         return Wanted(types)
-    with reading(call) as found:
-        key, row = find_task(found.views, call.args.task)
-        return _of_task(key, row, types, found.views.written_at("tasks", key))
-
-
-def _of_task(key: str, row: Row, types: frozenset[str] | None, refusal: int | None) -> Wanted:
-    if row["status"] == "refused":
-        return Wanted(types, refusal=refusal, subject=refused_subject(row["refused_id"]))
-    return Wanted(types, stream=names.task_stream(key))
+    # Loaded by its name: nothing else here needs the views.
+    views: Any = importlib.import_module("adapters.cli.task_events")
+    return Wanted(types, *views.events_of(call, call.args.task))
 
 
 def _types(options: list[str], log: SqliteLog) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from adapters.cli.moments import UNITS, minute, span
 from handlers.path_policy import overlap
-from handlers.scheduling import EVERY
+from handlers.scheduling import EVERY, low_disk
 from projections.projection import Row
 from schemas import names
 
@@ -136,6 +136,8 @@ def _held_up(row: Row, around: Around) -> list[str]:
     every = around.executors.get(EVERY)
     if every is not None and every["paused"]:
         return ["the queue is paused"]
+    if low_disk(around.executors) is not None:
+        return ["the disk is low"]
     for held in (every, around.executors.get(row["executor"] or names.EXECUTOR)):
         if held is not None and (why := executor_waits(held, around.now)):
             return [why]
@@ -146,6 +148,8 @@ def _held_longer(row: Row, around: Around) -> bool:
     """Whether what holds others up too lasts longer than its own wait."""
     own, rows = row["not_before"] or 0, around.executors
     held = [rows[name] for name in (EVERY, row["executor"] or names.EXECUTOR) if name in rows]
+    if low_disk(rows) is not None:
+        return True
     return any(one["paused"] or (one["wait_until"] or 0) > own for one in held)
 
 

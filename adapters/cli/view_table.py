@@ -25,11 +25,13 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
         "rejected_usd",
         "last_at",
     ),
+    "erasures": ("pending", "fields", "reason", "erased_at", "erased_by"),
     "received": ("received_position",),
     "waiting": ("waits_for", "waiters", "succeeded"),
     "to_write": ("upto",),
     "to_archive": ("status", "pending", "have", "want"),
     "in_inbox": ("file_name", "content_sha256"),
+    "types": ("events", "last"),
 }
 """A view that is not here shows its rows as JSON."""
 

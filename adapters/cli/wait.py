@@ -1,6 +1,7 @@
 """Wait for a task to end; the exit code tells how (0 succeeded, 5 failed, 3 cancelled or not in time)."""
 
 import argparse
+import math
 import time
 from collections.abc import Collection
 from typing import Final
@@ -8,12 +9,14 @@ from typing import Final
 from adapters.cli.call import Call
 from adapters.cli.failure import CONFLICT, GOOD, NOT_FOUND, TASK_FAILED, TIMED_OUT, USAGE, Failure
 from adapters.cli.finding import find_task
+from adapters.cli.following import Follower
 from adapters.cli.inbox import SUFFIX, lies_as
 from adapters.cli.moments import now, span
 from adapters.cli.output import STATUS_STYLE
 from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
-from adapters.cli.reading import Reading, reading, reading_log
+from adapters.cli.reading import Reading, reading
+from adapters.cli.reading_log import reading_log
 from adapters.cli.task_words import again_at, ended, name_of, status_of
 from handlers.scheduling import CLAIMABLE, EVERY
 from projections import tasks
@@ -22,7 +25,9 @@ from projections.projection import Row
 from schemas import names
 from schemas.shown import shown
 
-LOOK_S: Final = 0.1
+SHOWN_S: Final = 0.1
+"""So often the line on a terminal says how long it has been."""
+
 NOBODY: Final = "note: no service owns this home, so nothing moves until `evt run`."
 EXIT_OF_STATUS: Final = {
     "succeeded": GOOD,
@@ -106,6 +111,8 @@ def _say_what_is_paused(call: Call, key: str, row: Row, seen: Reading) -> None:
         call.output.note(f"note: it is paused, so nothing moves until `evt resume {shown(key)}`.")
     elif row["status"] in CLAIMABLE and every is not None and every["paused"]:
         call.output.note("note: the queue is paused, so nothing is begun until `evt resume`.")
+    elif row["status"] in CLAIMABLE and every is not None and every["disk"]:
+        call.output.note("note: the disk is low, so nothing is begun until there is room: see `evt status`.")
 
 
 def _made_of(name: str, seen: Reading) -> dict[str, Row]:
@@ -115,17 +122,15 @@ def _made_of(name: str, seen: Reading) -> dict[str, Row]:
 
 def _taken_in(call: Call, name: str, before: Collection[str], timeout_s: float | None) -> tuple[str, Row]:
     """What the file in the inbox becomes, whatever id stands in it. Raises Failure (3, or 6 if it goes)."""
-    begun, looked_at = time.monotonic(), -1
+    begun = time.monotonic()
     call.output.note(f"note: {shown(name)} lies in the inbox and is not taken in yet.")
-    with reading_log(call) as (home, log):
+    with reading_log(call) as (home, log), Follower(log) as follower:
         if owned(home) is False:
             call.output.note(NOBODY)
         while True:
             # Asked before the log: what is moved in between has been written down.
             lies = lies_as(home, name.removesuffix(SUFFIX)) is not None
-            version = log.data_version()
-            if version != looked_at or not lies:
-                looked_at = version
+            if follower.news() or not lies:
                 with reading(call) as seen:
                     made = {key: row for key, row in _made_of(name, seen).items() if key not in before}
                 if made:
@@ -133,27 +138,26 @@ def _taken_in(call: Call, name: str, before: Collection[str], timeout_s: float |
             if not lies:
                 sentence = f"{shown(name)} was taken out of the inbox and became no task."
                 raise Failure(NOT_FOUND, "not_found", sentence, "`evt list` shows all tasks.")
-            waited = time.monotonic() - begun
-            if timeout_s is not None and waited >= timeout_s:
+            left = math.inf if timeout_s is None else timeout_s - (time.monotonic() - begun)
+            if left <= 0:
                 sentence = f"{shown(name)} still lies in the inbox after {timeout_s:g} s."
                 raise Failure(TIMED_OUT, "timed_out", sentence, "`evt run` takes it in.")
-            time.sleep(LOOK_S if timeout_s is None else min(LOOK_S, timeout_s - waited))
+            follower.wait(left)
 
 
 def _followed(call: Call, key: str, timeout_s: float | None, begun: float) -> Row:
     progress = Progress(call.output, call.environ)
-    live, after, seen = LiveViews((tasks.PROJECTION,)), -1, -1
+    live, after = LiveViews((tasks.PROJECTION,)), -1
     stream = names.task_stream(key)
-    with reading_log(call) as (home, log):
+    with reading_log(call) as (home, log), Follower(log) as follower:
         if owned(home) is False:
             call.output.note(NOBODY)
         try:
             while True:
-                version = log.data_version()
-                if version != seen:
+                if follower.news():
                     events = list(log.stream(stream, after))
                     live.apply(events)
-                    seen, after = version, events[-1].position if events else after
+                    after = events[-1].position if events else after
                 row = live.row("tasks", key)
                 if row is not None and row["status"] in names.ENDED:
                     return row
@@ -161,7 +165,8 @@ def _followed(call: Call, key: str, timeout_s: float | None, begun: float) -> Ro
                 if timeout_s is not None and waited >= timeout_s:
                     raise _too_long(key, row, timeout_s)
                 progress.show(f"{shown(key)} is {_state(row)}, waited {span(round(waited * 1e6))}")
-                time.sleep(LOOK_S if timeout_s is None else min(LOOK_S, timeout_s - waited))
+                left = math.inf if timeout_s is None else timeout_s - waited
+                follower.wait(min(left, SHOWN_S) if progress.visible else left)
         finally:
             progress.clear()
 

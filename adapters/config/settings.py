@@ -12,7 +12,9 @@ from dotenv import dotenv_values
 
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
 
-SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|PASSW|API_?KEY|(?:PRIVATE|ACCESS|SIGNING)_?KEY|CREDENTIAL", re.IGNORECASE
+)
 SHORTEST_SECRET = 8
 
 WELL_KNOWN = frozenset({"CLAUDECODE", "OLLAMA_HOST"})
@@ -37,7 +39,9 @@ class Settings:
     skip_permissions: bool
     env_allow: tuple[str, ...]
     workers: int
+    disk_reserve_bytes: int
     allow_hard_links: bool
+    signing_key: str | None
     secrets: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -69,7 +73,9 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
         env_allow=values["CLAUDE_ENV_ALLOW"],
         workers=values["MAX_CONCURRENT_TASKS"],
+        disk_reserve_bytes=values["DISK_RESERVE_MB"] * 2**20,
         allow_hard_links=values["EVT_ALLOW_HARDLINKS"],
+        signing_key=_signing_key(written, environ),
         secrets=tuple(_secrets({**written, **environ})),
         warnings=(*_unknown({**written, **environ}), *_apart(base, root)),
     )
@@ -96,8 +102,22 @@ def _value(name: str, text: str, origin: str) -> Any:
         raise BadSetting(f"{name} is {text!r} in {origin}; it must be {wrong}.") from None
 
 
+def _signing_key(written: Mapping[str, str | None], environ: Mapping[str, str]) -> str | None:
+    """From the environment alone: a private key in the home would go wherever the home goes."""
+    if written.get("EVT_SIGNING_KEY"):
+        raise BadSetting(
+            "EVT_SIGNING_KEY stands in the home's .env, and the private key never lies in the home. "
+            "Take it out, and set it in the environment."
+        )
+    return environ.get("EVT_SIGNING_KEY", "").strip() or None
+
+
 def _check_root(root: Path, *, allowed: bool) -> None:
-    real, home = root.resolve(), Path.home().resolve()
+    real = root.resolve()
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:
+        home = Path(real.anchor)  # nobody's: no folder of a person can be meant
     wide = real == home or real in home.parents
     if wide and not allowed:
         raise BadSetting(

@@ -65,6 +65,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _any(text: str) -> str:
+    return text
+
+
 def _nothing(text: str) -> str:
     if text:
         raise ValueError("nothing: this version keeps the log in SQLite, in the home")
@@ -85,6 +89,12 @@ SETTINGS: tuple[Setting, ...] = (
         "false",
         "Take in a task file that has a second name elsewhere (a hard link).",
         _yes,
+    ),
+    Setting(
+        "EVT_SIGNING_KEY",
+        "",
+        "The private key that signs tree heads (environment only); empty: the one that `evt init` made.",
+        _any,
     ),
     Setting("CLAUDE_EXECUTABLE", "claude", "The agent's program: a name on PATH, or a path.", _text),
     Setting(
@@ -128,6 +138,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("MAX_CONCURRENT_TASKS", "3", "How many tasks run at the same time.", _whole(1, 64)),
     Setting(
+        "DISK_RESERVE_MB",
+        "64",
+        "Megabytes (2^20 bytes) of the home's disk that stay free: with less nothing is begun; 0: no matter.",
+        _whole(0, 1_000_000),
+    ),
+    Setting(
         "I_UNDERSTAND",
         "false",
         "Allow `/` or a person's whole folder as CLAUDE_ALLOWED_ROOT.",
@@ -138,7 +154,8 @@ BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 PREFIXES = (
     *("EVT_", "CLAUDE_", "LLAMA_", "OLLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE"),
-    *("GUARDED_WRITE", "AGENTS_ENABLED", "METRICS_INTERVAL", "GIT_AUTO_COMMIT", "APPROVAL_TTL"),
+    *("DISK_RESERVE", "GUARDED_WRITE"),
+    *("AGENTS_ENABLED", "METRICS_INTERVAL", "GIT_AUTO_COMMIT", "APPROVAL_TTL"),
 )
 """A variable that begins so is meant for us, or is a mistake worth a word."""
 

@@ -59,13 +59,16 @@ class ProcessTrees:
         self._adopting = False
         self._starting = 0
         self._children: dict[int, trio.Process] = {}
+        self._own: ProcessIdentity | None = None
 
     def own(self) -> ProcessIdentity:
         """The identity of this very process."""
-        found = identity_of(os.getpid())
-        if found is None:
+        # It stays the same, and later there may be no free handle to look for it.
+        if self._own is None or self._own.pid != os.getpid():
+            self._own = identity_of(os.getpid())
+        if self._own is None:
             raise RuntimeError("the system's process table does not show this process")
-        return found
+        return self._own
 
     async def alive(self, process: ProcessIdentity) -> bool | None:
         """Whether this very process lives; None where that cannot be seen: it is another host's."""

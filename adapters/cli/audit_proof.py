@@ -1,0 +1,179 @@
+"""Write a proof that one event stands in the log, and check one without the log."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from adapters.cli.audit_inputs import content_of, gathered
+from adapters.cli.call import Call
+from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE, Failure
+from adapters.cli.reading_log import reading_log
+from adapters.home import Home
+from adapters.safe_files import write_atomically
+from eventstore.audit_erased import Erased, Erasure
+from eventstore.audit_heads import Stated
+from eventstore.event import Recorded
+from eventstore.line import NotALine, parse
+from eventstore.log import Log
+from eventstore.merkle import inclusion_proof, leaf_hash
+from eventstore.signed_note import NoteRefused, VerifyingKey
+from eventstore.sqlite_log import SqliteLog
+from eventstore.tiles import Tiles, TilesDamaged
+from eventstore.tlog_proof import Proof, ProofRefused
+from eventstore.tree_head import SignedHead
+from schemas import names
+from schemas.shown import shown
+
+
+def prove(call: Call) -> int:
+    position = _position(call.args.subject)
+    with reading_log(call) as (home, log):
+        inputs = gathered(call, home, home.tree)
+        event = next(log.all(position - 1, position), None)
+        if event is None:
+            sentence = f"there is no event {position}: the log ends at {log.head()}."
+            raise Failure(NOT_FOUND, "not_found", sentence)
+        leaf = _leaf(log, event)
+    keys = inputs.evidence.keys if call.args.key else inputs.evidence.known
+    proof = _proof(home, position, leaf, inputs.evidence.heads, keys)
+    _write(call, proof, event)
+    if leaf != leaf_hash(event.line):
+        call.output.note(
+            f"note: texts of event {position} were erased: the proof is of the line as it was, whose hash "
+            f"is {leaf.hex()}, and not of the one that stands there now."
+        )
+    return GOOD
+
+
+def check_proof(call: Call) -> int:
+    path = Path(call.args.subject)
+    try:
+        proof = Proof.parse(content_of(path, "a proof"))
+    except ProofRefused as why:
+        raise Failure(USAGE, "unreadable", f"{shown(str(path))} is no proof: {shown(str(why))}.") from None
+    home = None if call.args.key and call.args.line else call.home()
+    keys = gathered(call, None, None if home is None else home.tree).evidence
+    trusted = keys.keys if call.args.key else keys.known
+    if not trusted:
+        raise Failure(USAGE, "no_key", "there is no public key to check it with.", "Give one with --key.")
+    line, leaf = _line(call, home, proof)
+    try:
+        signed = proof.check_leaf(leaf, trusted)
+    except NoteRefused as why:
+        return _say_checked(call, proof, line, None, str(why))
+    return _say_checked(call, proof, line, signed, None)
+
+
+def _position(text: str) -> int:
+    digits = text.removeprefix("@")
+    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits[:19]) < 2**63:
+        sentence = f"{shown(text, 40)} is no global position."
+        raise Failure(USAGE, "usage", sentence, "`evt tail` shows them: whole numbers from 1.")
+    return int(digits[:19])
+
+
+def _leaf(log: Log, event: Recorded) -> bytes:
+    """The hash of the line, of an erased one that of the line as it was."""
+    later = log.all(event.global_position, types=frozenset({names.EVENT_ERASED}))
+    said = [Erasure.said(one.global_position, one.data) for one in later]
+    leaves = [leaf_hash(event.line)]
+    Erased([one for one in said if one is not None]).apply([event.line], leaves)
+    return leaves[0]
+
+
+def _proof(
+    home: Home, position: int, leaf: bytes, heads: Sequence[Stated], keys: Sequence[VerifyingKey]
+) -> Proof:
+    """By the newest tree head that covers the event. Raises Failure."""
+    signed = [head for head in (_opened(stated.note, keys) for stated in heads) if head is not None]
+    newest = max(signed, key=lambda head: head.head.size, default=None)
+    if newest is None:
+        sentence = "there is no tree head that a known key signed."
+        raise Failure(BAD, "unanchored", sentence, "`evt audit` says what is wrong.")
+    size = newest.head.size
+    if position > size:
+        sentence = f"event {position} stands under no tree head yet: the newest one covers {size} events."
+        raise Failure(BAD, "unanchored", sentence, "The next verb that writes has one signed.")
+    try:
+        hashes = inclusion_proof(position - 1, size, Tiles(home.tree).node)
+    except TilesDamaged as damage:
+        raise Failure(BAD, "unprovable", f"the tiles are damaged: {damage}.", "Run `evt audit`.") from None
+    proof = Proof(position - 1, hashes, newest.note)
+    try:
+        proof.check_leaf(leaf, keys)
+    except NoteRefused as why:
+        sentence = f"event {position} cannot be proved: {why}."
+        raise Failure(BAD, "unprovable", sentence, "Run `evt audit`, which says what was changed.") from None
+    return proof
+
+
+def _opened(note: bytes, keys: Sequence[VerifyingKey]) -> SignedHead | None:
+    try:
+        return SignedHead.opened(note, keys)
+    except NoteRefused:
+        return None
+
+
+def _write(call: Call, proof: Proof, event: Recorded) -> None:
+    if call.args.line:
+        write_atomically(Path(call.args.line), event.line + b"\n")
+    if call.args.output:
+        write_atomically(Path(call.args.output), proof.text().encode())
+    if call.output.json:
+        said = {
+            "position": proof.index + 1,
+            "proof": proof.text(),
+            "line": event.line.decode("utf-8", "replace"),
+        }
+        call.output.document(said)
+    elif call.args.output:
+        call.output.line(f"the proof of event {proof.index + 1} is {shown(call.args.output)}")
+    else:
+        call.output.write(proof.text())
+
+
+def _line(call: Call, home: Home | None, proof: Proof) -> tuple[bytes, bytes]:
+    """The line and its hash; of an erased event in our own log that of the line as it was. Raises Failure."""
+    if call.args.line:
+        line = content_of(Path(call.args.line), "the line of an event").rstrip(b"\r\n")
+        return line, leaf_hash(line)
+    if home is None:
+        raise Failure(USAGE, "usage", "give the event's line with --line.")
+    with closing(SqliteLog(home.log, read_only=True)) as log:
+        event = next(log.all(proof.index, proof.index + 1), None)
+        if event is None:
+            sentence = f"the proof is of event {proof.index + 1}, and the log here ends at {log.head()}."
+            raise Failure(NOT_FOUND, "not_found", sentence, "Give the event's line with --line.")
+        return event.line, _leaf(log, event)
+
+
+def _say_checked(call: Call, proof: Proof, line: bytes, signed: SignedHead | None, why: str | None) -> int:
+    try:
+        event: Recorded | None = parse(line)
+    except NotALine:
+        event = None
+    if call.output.json:
+        call.output.document(
+            {
+                "proved": signed is not None,
+                "position": proof.index + 1,
+                "reason": why,
+                "type": None if event is None else event.type,
+                "stream": None if event is None else event.stream,
+                "time": None if event is None else event.when,
+                "origin": None if signed is None else signed.head.origin,
+                "size": None if signed is None else signed.head.size,
+                "keys": [] if signed is None else [key.key_id.hex() for key in signed.signers],
+            }
+        )
+    elif signed is None:
+        call.output.line(f"{call.output.paint('NOT PROVED', 'red', 'bold')}  {shown(why or '')}")
+    else:
+        what = "" if event is None else f", {shown(event.type)} of {shown(event.stream)} at {event.when},"
+        keys = " and ".join(key.key_id.hex() for key in signed.signers)
+        proved = call.output.paint("PROVED", "green", "bold")
+        call.output.line(
+            f"{proved}  event {proof.index + 1}{what} stands in the log {shown(signed.head.origin)}"
+        )
+        call.output.line(f"  tree head   over {signed.head.size} events, signed with key {keys}")
+    return GOOD if signed is not None else BAD
