@@ -40,7 +40,7 @@ def measure(seconds: float, settle_s: float) -> Table:
     with tempfile.TemporaryDirectory(prefix="evt-bench-") as name:
         folder = Path(name).resolve()
         home = BenchHome.make(folder / "home", Path(sys.executable), environment(folder / "user", {}))
-        with _serving(home) as service, _sleeping(seconds + settle_s) as sleeper:
+        with serving(home) as service, _sleeping(seconds + settle_s) as sleeper:
             time.sleep(settle_s)
             service_cost, sleep_cost = _costs((service, sleeper), seconds)
     rows = [
@@ -65,7 +65,7 @@ def _row(what: str, cost: Cost, goals: tuple[float | None, float | None]) -> dic
 
 
 @contextmanager
-def _serving(home: BenchHome) -> Iterator[psutil.Process]:
+def serving(home: BenchHome) -> Iterator[psutil.Process]:
     """A service that has started. Raises NotStarted."""
     process = home.evt("run", "--quiet")
     try:

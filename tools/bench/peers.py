@@ -1,4 +1,4 @@
-"""Other task queues that run the same commands, each in the Python of its own virtual environment."""
+"""Other libraries, in a virtual environment of their own; and the task queues among them."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ from typing import Final
 
 NAMES: Final = ("huey", "dbos")
 SCRIPTS: Final = Path(__file__).parent
+PROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 INSTALL_LIMIT_S: Final = 300.0
 RUN_LIMIT_S: Final = 3600.0
 
@@ -63,21 +64,31 @@ def found(folder: Path | None) -> list[Peer]:
 
 
 def _found(name: str, folder: Path | None) -> Peer:
+    python = Path(sys.executable) if folder is None else python_of(folder)
+    return Peer(name, python, missing_in(folder, name))
+
+
+def python_of(folder: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def missing_in(folder: Path | None, module: str) -> str | None:
+    """Why a module cannot be used from the virtual environment, None where it can."""
     if folder is None:
-        return Peer(name, Path(sys.executable), "skipped, no --peers was given")
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        return "skipped, no --peers was given"
     try:
-        told = subprocess.run([python, "-c", f"import {name}"], capture_output=True, timeout=60)
+        told = subprocess.run([python_of(folder), "-c", f"import {module}"], capture_output=True, timeout=60)
     except OSError:
-        return Peer(name, python, "skipped, its virtual environment is not there (see --install-peers)")
-    return Peer(name, python, None if told.returncode == 0 else "skipped, it is not installed there")
+        return "skipped, its virtual environment is not there (see --install-peers)"
+    return None if told.returncode == 0 else "skipped, it is not installed there"
 
 
 def install(folder: Path) -> None:
-    """Make the virtual environment and install all peers. Raises PeerFailed."""
+    """Make the virtual environment and install the group `peers` of pyproject.toml. Raises PeerFailed."""
     for words in (
         ["venv", "--allow-existing", str(folder)],
-        ["pip", "install", "--python", str(folder), *NAMES],
+        ["pip", "install", "--python", str(folder), "--group", f"{PROJECT}:peers"],
     ):
         try:
             told = subprocess.run(

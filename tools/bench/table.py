@@ -60,18 +60,22 @@ def machine() -> dict[str, Any]:
     }
 
 
+def as_document(work: str, tables: Sequence[Table]) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "work": work,
+        "machine": machine(),
+        "tables": [
+            {"title": one.title, "columns": one.columns, "rows": one.rows, "notes": one.notes}
+            for one in tables
+        ],
+    }
+
+
 def say(work: str, tables: Sequence[Table], *, as_json: bool) -> None:
     """Print all of it on stdout."""
     if as_json:
-        whole = {
-            "work": work,
-            "machine": machine(),
-            "tables": [
-                {"title": one.title, "columns": one.columns, "rows": one.rows, "notes": one.notes}
-                for one in tables
-            ],
-        }
-        print(json.dumps(whole, indent=2))
+        print(json.dumps(as_document(work, tables), indent=2))
         return
     kind = machine()
     print(f"{kind['system']} {kind['processor']}, {kind['cores']} cores, Python {kind['python']}")
