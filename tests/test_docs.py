@@ -210,6 +210,7 @@ def words_of_the_code() -> frozenset[str]:
 
 FIRST = {name.split("_")[0] for name in FACTS}
 LAST = {name.split("_")[-1] for name in FACTS}
+CODES = set(re.findall(r"^\| `(\w+)` \| \d", DOCUMENTS["docs/reference/exit-codes.md"], re.MULTILINE))
 FIELDS = {field for fact in FACTS.values() for field in fact.model_fields}
 REASONS = {
     *re.findall(r"\| `(\w+)` \| [^|]*\|$", write_reference.outcome_table(), re.MULTILINE),
@@ -227,7 +228,7 @@ def wrong_words(text: str, known: frozenset[str]) -> set[str]:
     named -= {word for word in named if word.replace("_", "") in FORBIDDEN} | REASONS
     shaped = {word for word in named if word.split("_")[0] in FIRST and word.split("_")[-1] in LAST}
     return {word for word in named if word not in known} | {
-        word for word in shaped if word not in FACTS and word not in FIELDS
+        word for word in shaped if word not in FACTS and word not in FIELDS and word not in CODES
     }
 
 
@@ -372,6 +373,9 @@ def test_the_quick_start_works_as_it_stands(tmp_path: Path, started: Mapping[str
     assert unlisted(tmp_path / "evt-home") == set()
 
 
+TILES = ("/tile/<level>/<number>", "/tile/<level>/<number>.p/<width>")
+
+
 def unlisted(home: Path) -> set[str]:
     """Files of a home that the page about them does not name, with ids and hashes as it writes them."""
     page = DOCUMENTS["docs/reference/files-of-a-home.md"]
@@ -379,6 +383,7 @@ def unlisted(home: Path) -> set[str]:
     for path in home.rglob("*"):
         name = path.relative_to(home).as_posix().replace("greeting", "<id>")
         name = re.sub(r"/[0-9a-f]{2}/[0-9a-f]{64}", "/ab/<hash>", name).replace("succeeded", "<status>")
+        name = re.sub(r"/tile/\d/\d{3}(\.p/)?\d*$", lambda at: TILES[bool(at[1])], name)
         if path.is_file() and not name.startswith("play/") and f"`{name}`" not in page:
             found.add(name)
     return found

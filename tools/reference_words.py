@@ -23,6 +23,9 @@ SUBJECTS = {
     "files": "Files",
     "notice": "Notices",
     "service": "The service and its home",
+    "record": "Tree heads, keys, erasures",
+    "moving": "What is done to the whole log",
+    "disk": "The disk under a home",
 }
 UNWRITTEN = frozenset({"notice_queued", "notice_sent", "notice_failed"})
 """Types that have their shape already and that nothing in this version appends."""
