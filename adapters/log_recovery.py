@@ -25,6 +25,7 @@ from eventstore.sqlite_salvage import SalvagedLog
 from eventstore.tiles import Tiles, TilesDamaged
 from eventstore.two_copies import CopiesDiffer, Joining, Name
 from schemas import names
+from schemas.upcasts import UPCASTS
 
 BESIDE: Final = ("-wal", "-shm")
 REMEDY: Final = DAMAGED.removeprefix("is damaged")
@@ -96,7 +97,10 @@ def _agreed(home: Home) -> int | None:
     """How many events a sound log has, where the mirror holds the same bytes and no others."""
     if not home.mirror.exists():
         return None
-    with closing(SqliteLog(home.log, read_only=True)) as log, home.mirror.open("rb") as mirror:
+    with (
+        closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log,
+        home.mirror.open("rb") as mirror,
+    ):
         for event in log.all():
             if mirror.read(len(event.line) + 1) != event.line + b"\n":
                 return None

@@ -126,7 +126,7 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
     ),
     "erase": (
         Argument((), "P", "the event's global position"),
-        Argument(("--reason",), "TEXT", "why; recorded, so it must not tell the secret"),
+        Argument(("--reason",), "REASON", "why; recorded, so it must not tell the secret"),
         Argument(("--field",), "NAME", "what to erase, such as spec.prompt", many=True),
         Argument(("--finish",), "", "carry out erasures that were cut short"),
     ),

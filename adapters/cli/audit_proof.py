@@ -23,6 +23,7 @@ from eventstore.tlog_proof import Proof, ProofRefused
 from eventstore.tree_head import SignedHead
 from schemas import names
 from schemas.shown import shown
+from schemas.upcasts import UPCASTS
 
 
 def prove(call: Call) -> int:
@@ -139,7 +140,7 @@ def _line(call: Call, home: Home | None, proof: Proof) -> tuple[bytes, bytes]:
         return line, leaf_hash(line)
     if home is None:
         raise Failure(USAGE, "usage", "give the event's line with --line.")
-    with closing(SqliteLog(home.log, read_only=True)) as log:
+    with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
         event = next(log.all(proof.index, proof.index + 1), None)
         if event is None:
             sentence = f"the proof is of event {proof.index + 1}, and the log here ends at {log.head()}."

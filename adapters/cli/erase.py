@@ -61,7 +61,7 @@ class Done:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("position", type=int, nargs="?", metavar="P", help="the event's global position")
-    parser.add_argument("--reason", metavar="TEXT", help="why; recorded, so it must not tell the secret")
+    parser.add_argument("--reason", metavar="REASON", help="why; recorded, so it must not tell the secret")
     parser.add_argument(
         "--field", action="append", default=[], metavar="NAME", help="what to erase, such as spec.prompt"
     )

@@ -21,6 +21,7 @@ from adapters.home_making import Occupied
 from adapters.log_import import Given, Imported, NotImported, go_on, make
 from eventstore.mirror import Mirror, MirrorAhead
 from eventstore.sqlite_log import SqliteLog
+from schemas.upcasts import UPCASTS
 
 EXITS = {"bad_line": USAGE, "other_log": CONFLICT, "conflict": CONFLICT}
 
@@ -58,7 +59,7 @@ def _imported(call: Call, given: Given) -> Imported:
             return make(given, folder)
     home = call.home()
     with owning(home):
-        with closing(SqliteLog(home.log, read_only=True)) as there:
+        with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as there:
             Mirror(home.mirror, there).check()
         return go_on(given, home)
 

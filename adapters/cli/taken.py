@@ -13,6 +13,7 @@ from eventstore.file_lock import FileLock
 from eventstore.log import LogUnreadable
 from eventstore.sqlite_log import SqliteLog
 from schemas import names
+from schemas.upcasts import UPCASTS
 
 BRIEFLY_S: Final = 0.2
 """Longer than a look at the lock, shorter than any service lives."""
@@ -37,7 +38,7 @@ def owning(home: Home) -> Iterator[None]:
 def _owner(home: Home) -> str:
     starts: list[tuple[int, str]] = []
     try:
-        with closing(SqliteLog(home.log, read_only=True)) as log:
+        with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
             types = frozenset({names.ORCHESTRATOR_STARTED})
             starts = [(event.data["process"]["pid"], event.when) for event in log.all(types=types)]
     except (LogUnreadable, OSError):
