@@ -75,8 +75,8 @@ def _of_row(letter: str, title: str, row: Mapping[str, Any]) -> Iterator[Reached
     for column, candidates in FIGURES.items():
         if row.get(column) is None:
             continue
-        names = [name for wanted in candidates for name in row if _is(name, wanted)]
-        measure = next((name for name in reversed(names) if row[name] is not None), None)
+        known = [[name for name in row if _is(name, one) and row[name] is not None] for one in candidates]
+        measure = next((names[-1] for names in known if names), None)
         if measure is not None:
             goal, floor = _signed(row[column]), row.get("floor")
             if column == "goal for that":
