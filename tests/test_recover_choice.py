@@ -170,10 +170,10 @@ def test_a_hurt_mirror_is_enough_where_the_log_is_gone(
 
 def test_what_was_erased_does_not_come_back_from_an_old_mirror(signed: Evt) -> None:
     old = mirror_of(signed.root).read_bytes()
-    erased = signed("erase", "2", "--field", "spec.prompt", "--field", "spec.title", "--reason", "leaked")
+    erased = signed("erase", "3", "--field", "spec.prompt", "--field", "spec.title", "--reason", "leaked")
     assert erased.code == 0, erased.err
     wanted = stored(signed.root)
-    assert b"explain the cart" not in wanted[1]
+    assert b"explain the cart" not in wanted[2]
     mirror_of(signed.root).write_bytes(old + b"".join(wanted[len(old.splitlines()) :]))
     said = signed("recover")
     assert said.code == 0, said.err
