@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("house", print_blob=True, deadline=None)
+# How slowly examples are made tells of a busy machine, not of what is tested.
+settings.register_profile(
+    "house", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 
