@@ -230,7 +230,9 @@ def test_who_has_no_home_folder_is_told_so(place: Place, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "text", ["", "PRIVATE+KEY+", SigningKey.generate("urn:evt:another").text(), "\x00", "PRIVATE+KEY+a+b+c"]
+    "text",
+    ["", "PRIVATE+KEY+", SigningKey.generate("urn:evt:another").text(), "\x00", "PRIVATE+KEY+a+b+c"],
+    ids=["empty", "cut", "another's", "nul", "no key"],  # a name that changes is no name
 )
 def test_a_key_file_that_holds_something_else_is_refused_without_showing_it(place: Place, text: str) -> None:
     place.keys.path.parent.mkdir(parents=True)

@@ -318,9 +318,17 @@ class SetUp:
         self.progress.run("write requirements.lock", command, environment, self.place.root)
 
 
-def start(command: "list[str]", cwd: Path) -> int:
+def side_by_side() -> "list[str]":
+    """How all tests are run: many wait for programs, so one more at a time than there are cores.
+
+    Those of one file stay together, for they share what is dear to set up.
+    """
+    return ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
+
+
+def start(command: "list[str]", cwd: Path, environment: "dict[str, str] | None" = None) -> int:
     """Run a program in front; Ctrl-C reaches it too, and it decides how to end."""
-    process = subprocess.Popen(command, cwd=str(cwd))
+    process = subprocess.Popen(command, cwd=str(cwd), env=environment)
     while True:
         try:
             code = process.wait()
@@ -340,10 +348,10 @@ def act(verb: str, arguments: "list[str]", place: Place) -> int:
     if verb == "demo":
         return start([str(place.program("evt")), "demo", *arguments], Path.cwd())
     if verb == "test":
-        # -X: a file opened without saying its encoding is a warning, and a warning fails
-        return start(
-            [str(place.python), "-X", "warn_default_encoding", "-m", "pytest", *arguments], place.root
-        )
+        # A file opened without saying its encoding is a warning, and a warning fails.
+        strict = {**os.environ, "PYTHONWARNDEFAULTENCODING": "1"}
+        command = [str(place.python), "-m", "pytest", *(arguments or side_by_side())]
+        return start(command, place.root, strict)
     sys.stderr.write(f"{place.venv} is set up\n")
     return 0
 
