@@ -6,12 +6,13 @@ from functools import partial
 
 import trio
 
+from adapters.agent_files import AgentFiles, HomeAgents
 from adapters.archiver import Archiver
 from adapters.artifact_writer import ArtifactWriter
 from adapters.attempt import Fenced, Workshop
 from adapters.blob_store import BlobStore
 from adapters.check_runner import CheckRunner
-from adapters.claims import LEASE_MARGIN_S, Claims
+from adapters.claims import LEASE_MARGIN_S, Claims, Thresholds
 from adapters.claude_agent import ClaudeAgent
 from adapters.config.settings import Settings
 from adapters.disk import DiskOf
@@ -21,7 +22,9 @@ from adapters.folders import Folders
 from adapters.home import Home
 from adapters.intake import Intake
 from adapters.keeper import Keeper
+from adapters.late_model import LateModel
 from adapters.leases import Leases
+from adapters.mediator import Mediator
 from adapters.output_files import OutputFiles
 from adapters.policy_runner import PolicyRunner
 from adapters.process_tree import ProcessTrees
@@ -37,6 +40,7 @@ from adapters.tree_signer import TreeSigner
 from adapters.version import installed_version
 from adapters.waiting_log import WaitingLog
 from adapters.watchdog_inbox import WatchdogInbox
+from adapters.wish_reader import WishReader
 from adapters.work_tree import WorkTrees
 from adapters.worker import Worker
 from eventstore.event import Recorded
@@ -45,7 +49,7 @@ from eventstore.mirror import MirrorAhead
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
-from handlers.path_policy import OWN_FOLDERS
+from handlers.path_policy import AGENTS_FOLDER, OWN_FOLDERS
 from handlers.ports import NotNow
 from projections.all_views import BY_NAME
 from projections.live import LiveViews
@@ -55,7 +59,7 @@ from schemas.attempt import Conditions
 
 LIVE = (
     *("queue", "received", "waiting", "timers", "to_write", "to_archive", "in_inbox"),
-    *("executors", "metrics"),
+    *("executors", "metrics", "mediator"),
 )
 """The views that automations drain: kept in memory, brought up from what is stored. None of them has
 a row for each task there ever was, so that a start takes no longer over a long log.
@@ -98,9 +102,9 @@ async def _artifacts(home: Home, storage: Storage) -> Mapping[str, Row]:
 
 
 def _denied(home: Home) -> tuple[str, ...]:
-    """The agent never reads a home's settings, and never edits its state."""
+    """The agent never reads a home's settings, and never edits its state, nor what agents are told."""
     root = home.root
-    folders = [f"Edit({root / name}/**)" for name in OWN_FOLDERS]
+    folders = [f"Edit({root / name}/**)" for name in (*OWN_FOLDERS, AGENTS_FOLDER)]
     return (f"Read({root / '.env'})", f"Edit({root / '.env'})", *folders)
 
 
@@ -137,6 +141,8 @@ class Service:
         self._settings = settings
         self._storage = storage
         self._environ = environ
+        self._mediator = self._mediating()
+        self._agents = HomeAgents(AgentFiles(home.root, settings.agents_enabled))
         self._workers = workers
         self._lease_margin_s = lease_margin_s
         self.inbox = WatchdogInbox(home.root, hard_links=settings.allow_hard_links)
@@ -165,27 +171,19 @@ class Service:
         ground = ground_of(self._home, self._settings)
         executable = await self._folders.executable(self._settings.claude_executable)
         agent = self._agent(executable or self._settings.claude_executable)
-        conditions = Conditions(
-            executable=agent.executable,
-            executable_found=executable is not None,
-            max_turns=self._settings.max_turns,
-            timeout_s=self._settings.timeout_s,
-            skip_permissions=self._settings.skip_permissions,
-            workers=self._workers,
-            watcher_running=self.inbox.watching,
-            inactivity_s=self._settings.inactivity_s,
-            max_budget_usd=self._settings.max_budget_usd,
-        )
-        budget = self._settings.daily_budget_usd
+        conditions = self._conditions(agent.executable, found=executable is not None)
+        thresholds = Thresholds(self._settings.similarity_threshold, self._settings.entropy_threshold)
         claims = Claims(
             feed,
             dispatch,
             stamp,
             self._folders,
             self._processes,
+            self._agents,
             ground,
             conditions,
-            budget,
+            thresholds,
+            self._settings.daily_budget_usd,
             self._lease_margin_s,
         )
         reconcile = Reconcile(feed, dispatch, stamp, self._processes, self._tree, self._blobs)
@@ -195,6 +193,7 @@ class Service:
             stamp=stamp,
             claims=claims,
             agent=agent,
+            mediator=self._mediator,
             checks=self._checks(),
             tree=self._tree,
             blobs=self._blobs,
@@ -212,8 +211,10 @@ class Service:
             reconcile=reconcile,
             leases=Leases(feed, reconcile),
             claims=claims,
-            intake=Intake(feed, self.inbox, self._folders, ground, dispatch, stamp, self._storage.redact),
-            policies=PolicyRunner(feed, dispatch, stamp),
+            intake=self._intake(ground),
+            mediator=self._mediator,
+            wishes=WishReader(feed, self._mediator, self._folders, ground, dispatch, stamp),
+            policies=PolicyRunner(feed, dispatch, stamp, mediated=self._mediator.on),
             timers=Timers(feed, stamp),
             artifacts=self._artifact_writer(),
             archiver=Archiver(feed, self.inbox, dispatch, stamp),
@@ -225,6 +226,25 @@ class Service:
             version=installed_version(),
         )
 
+    def _conditions(self, executable: str, *, found: bool) -> Conditions:
+        return Conditions(
+            executable=executable,
+            executable_found=found,
+            max_turns=self._settings.max_turns,
+            timeout_s=self._settings.timeout_s,
+            skip_permissions=self._settings.skip_permissions,
+            workers=self._workers,
+            watcher_running=self.inbox.watching,
+            inactivity_s=self._settings.inactivity_s,
+            max_budget_usd=self._settings.max_budget_usd,
+            validation_retries=self._settings.validation_retries,
+            validation_backoff=self._settings.validation_backoff,
+        )
+
+    def _intake(self, ground: Ground) -> Intake:
+        kept = self._feed, self.inbox, self._folders, self._agents
+        return Intake(*kept, ground, self._dispatch, self._stamp, self._storage.redact)
+
     def _agent(self, executable: str) -> ClaudeAgent:
         return ClaudeAgent(
             executable=executable,
@@ -235,6 +255,14 @@ class Service:
             trees=self._processes,
             skip_permissions=self._settings.skip_permissions,
         )
+
+    def _mediating(self) -> Mediator:
+        settings, model = self._settings, None
+        if settings.model is not None:
+            model = LateModel(
+                settings.ollama_host, settings.model, settings.model_silence_s, settings.model_timeout_s
+            )
+        return Mediator(model, self._feed, self._stamp, self._storage.redact, settings.model_num_ctx)
 
     def _disk_watch(self) -> DiskWatch:
         disk, reserve = DiskOf(self._home.logs), self._settings.disk_reserve_bytes
@@ -249,6 +277,14 @@ class Service:
         return CheckRunner(
             self._processes, self._environ, self._settings.env_allow, self._blobs, self._storage.redact
         )
+
+    async def read_wishes(self) -> None:
+        """For a verb that owns the home for a moment: wishes are understood, and all get their places."""
+        crew = await self._crew()
+        self._patient.give_up()
+        await crew.feed.advance()
+        await crew.wishes.drain()
+        await crew.policies.drain()
 
     async def settle(self) -> None:
         """For a verb that owns the home for a moment: what it decided is carried out, nothing is claimed."""

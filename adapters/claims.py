@@ -1,7 +1,9 @@
 """Who works on what: one claim at a time, decided by the owner of the home alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import trio
 
@@ -12,10 +14,12 @@ from handlers.attempt_state import AttemptState
 from handlers.decider import Refused
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
-from handlers.ports import Folders, Processes
+from handlers.ports import Agents, AgentUnusable, Folders, Processes
+from handlers.prompt import check_task
 from handlers.scheduling import EVERY, choose
 from handlers.service import SERVING
-from schemas.attempt import ClaimTask, Conditions
+from schemas.agent import Agent, BrokenAgent
+from schemas.attempt import ClaimTask, Conditions, Hindrance
 from schemas.executor import NoteDailyBudget
 from schemas.names import EXECUTOR, SYSTEM, task_stream
 from schemas.process import ProcessIdentity
@@ -37,7 +41,7 @@ async def refuse_if_taken_over(dispatch: AsyncDispatch, own: ProcessIdentity) ->
 
 @dataclass(frozen=True)
 class Claim:
-    """A task held by a worker. `state` is the attempt as it was when it was claimed."""
+    """A task held by a worker. `state` is the attempt as it was when it was claimed, `agent` who works."""
 
     task_id: str
     attempt: int
@@ -46,6 +50,15 @@ class Claim:
     lease_s: float
     lease_until: int
     state: AttemptState
+    agent: Agent
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What the settings say of them for every agent; None: each agent's own hold."""
+
+    similarity: float | None = None
+    entropy: float | None = None
 
 
 class Claims:
@@ -56,8 +69,10 @@ class Claims:
         stamp: Stamp,
         folders: Folders,
         processes: Processes,
+        agents: Agents,
         ground: Ground,
         conditions: Conditions,
+        thresholds: Thresholds = Thresholds(),
         daily_budget_usd: float | None = None,
         lease_margin_s: float = LEASE_MARGIN_S,
     ) -> None:
@@ -66,6 +81,8 @@ class Claims:
         self._stamp = stamp
         self._folders = folders
         self._processes = processes
+        self._agents = agents
+        self._thresholds = thresholds
         self._ground = ground
         self._conditions = conditions
         self._daily_budget_usd = daily_budget_usd
@@ -123,7 +140,7 @@ class Claims:
         cwd = await self._folders.real(wanted)
         stamp = self._stamp(f"worker:{worker}")
         lease_until = stamp["time"] + int(lease_s * 1_000_000)
-        cap = spec.get("max_budget_usd") or self._conditions.max_budget_usd
+        agent = await self._agent(spec)
         command = ClaimTask(
             **stamp,
             task_id=task_id,
@@ -135,7 +152,8 @@ class Claims:
             allowed_root=self._ground.allowed_root,
             home=self._ground.home,
             windows=self._ground.windows,
-            conditions=self._conditions.model_copy(update={"max_budget_usd": cap}),
+            conditions=self._conditions_of(spec, agent),
+            agent_trouble=agent if isinstance(agent, Hindrance) else None,
         )
         try:
             await self._dispatch(command)
@@ -145,6 +163,26 @@ class Claims:
             return None
         await self._feed.advance()
         state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
-        if not state.open:
+        if not state.open or isinstance(agent, Hindrance):
             return None
-        return Claim(task_id, state.attempt, cwd or wanted, timeout_s, lease_s, lease_until, state)
+        return Claim(task_id, state.attempt, cwd or wanted, timeout_s, lease_s, lease_until, state, agent)
+
+    async def _agent(self, spec: Mapping[str, Any]) -> Agent | Hindrance:
+        """The task's agent as its file is now, or why it cannot be told this task."""
+        try:
+            agent = await self._agents.get(str(spec.get("agent")))
+            check_task(agent, spec)
+        except AgentUnusable as no:
+            return Hindrance(code=no.code, sentence=no.sentence, remedy=no.hint)
+        except BrokenAgent as broken:
+            return Hindrance(code="agent_broken", sentence=broken.reason, remedy=broken.remedy)
+        return agent
+
+    def _conditions_of(self, spec: Mapping[str, Any], agent: Agent | Hindrance) -> Conditions:
+        cap = spec.get("max_budget_usd") or self._conditions.max_budget_usd
+        own: dict[str, Any] = {"max_budget_usd": cap}
+        if isinstance(agent, Agent):
+            similarity, entropy = self._thresholds.similarity, self._thresholds.entropy
+            own["similarity_threshold"] = agent.similarity if similarity is None else similarity
+            own["entropy_threshold"] = agent.entropy if entropy is None else entropy
+        return self._conditions.model_copy(update=own)

@@ -13,6 +13,8 @@ from adapters.signing_keys import SigningKeys
 from eventstore.line import parse
 
 RECORDED_AGENT = "evt-recorded-agent"
+NO_MODEL = "LLAMA_MODEL=\n"
+"""The line for a home's `.env` that keeps the local model out: what follows is the same everywhere."""
 AUTHOR = b"evt demo <demo@example.invalid>"
 
 
@@ -30,7 +32,7 @@ def furnish(root: Path) -> Path:
     """Make the home and return the repository that lies in it."""
     # A demo's home is named when it is used; it is nobody's lasting one.
     make_home(root, register=False)
-    write_atomically(root / ".env", agent_setting().encode())
+    write_atomically(root / ".env", (agent_setting() + NO_MODEL).encode())
     repository = root / "sample"
     shutil.copytree(RECORDINGS / "sample", repository, ignore=shutil.ignore_patterns("__pycache__"))
     with porcelain.init(str(repository)) as repo:

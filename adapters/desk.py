@@ -1,7 +1,7 @@
 """What a writing verb needs: the log, a dispatch, and to know whether it owns the home."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -77,17 +77,21 @@ class Desk:
         finally:
             lock.release()
 
-    def placed(self, task_id: str) -> TaskState:
+    def placed(self, task_id: str, place: Callable[[], None] | None = None) -> TaskState:
         """The task with its place in the queue, given by the owner, or by this verb once it is that.
 
-        As it is after 2 s: another verb may have held the home, and a service may be slow.
+        As it is after 2 s: another verb may have held the home, and a service may be slow. `place` gives it
+        its place where that takes more than saying so.
         """
         deadline = time.monotonic() + ANSWER_S
         while (state := self.task(task_id)).status == "received" and time.monotonic() < deadline:
             with self.ownership(0) as owner:
                 if owner:
-                    self.dispatch(QueueTask(**self.stamp("service"), task_id=task_id))
-                    continue
+                    if place is None:
+                        self.dispatch(QueueTask(**self.stamp("service"), task_id=task_id))
+                        continue
+                    place()
+                    return self.task(task_id)
             time.sleep(LOOK_S)
         return state
 

@@ -11,7 +11,7 @@ from handlers.decider import Refused
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
 from handlers.naming import free_id, id_from_stem, text_id
-from handlers.ports import Dropped, Folders, Inbox
+from handlers.ports import Agents, Dropped, Folders, Inbox
 from handlers.scheduling import low_disk
 from handlers.task import TASK
 from schemas.names import task_stream
@@ -31,6 +31,7 @@ class Intake:
         feed: Feed,
         inbox: Inbox,
         folders: Folders,
+        agents: Agents,
         ground: Ground,
         dispatch: AsyncDispatch,
         stamp: Stamp,
@@ -39,6 +40,7 @@ class Intake:
         self._feed = feed
         self._inbox = inbox
         self._folders = folders
+        self._agents = agents
         self._ground = ground
         self._dispatch = dispatch
         self._stamp = stamp
@@ -114,8 +116,9 @@ class Intake:
     async def _read(self, file: Dropped, content: bytes, digest: str) -> None:
         try:
             task = read_task(content, file.name, trusted=True)
+            agent = await self._agents.get(task.agent)
             cwd = await self._folders.real(place_of(task, self._ground))
-            spec = spec_of(task, cwd, self._ground)
+            spec = spec_of(task, cwd, self._ground, agent)
             refuse_what_is_hidden(self._redact, names_in(spec, task.id))
             await self._receive(file, task, spec, digest)
         except Unreadable as problem:

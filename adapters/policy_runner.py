@@ -10,7 +10,12 @@ from schemas.names import task_stream
 
 
 class PolicyRunner:
-    def __init__(self, feed: Feed, dispatch: AsyncDispatch, stamp: Stamp) -> None:
+    """`mediated`: a local model looks at wishes in plain words before they are queued."""
+
+    def __init__(
+        self, feed: Feed, dispatch: AsyncDispatch, stamp: Stamp, *, mediated: bool = False
+    ) -> None:
+        self._mediated = mediated
         self._feed = feed
         self._dispatch = dispatch
         self._stamp = stamp
@@ -24,7 +29,7 @@ class PolicyRunner:
         """Dispatch every command that is due now."""
         live = self._feed.live
         now = self._stamp.clock.now()
-        for command in queueing(live.rows("received"), now):
+        for command in queueing(live.rows("received"), now, mediated=self._mediated):
             await self._dispatch(command)
         await self._feed.advance()
         waiting = dict(live.rows("waiting"))

@@ -35,6 +35,7 @@ import psutil
 
 VARIABLE = "CLAUDE_CODE_RECORDED_DIR"
 QUESTION = "Continue? (y/n)"
+_TITLE = re.compile(r"^Title: (.*)$", re.MULTILINE)
 _WISH = re.compile(
     r"^[ \t]*RECORDED-MISBEHAVE:[ \t]*(?P<kind>[\w-]+)(?:[ \t]+(?P<number>\d+(?:\.\d+)?))?[^\n]*$",
     re.MULTILINE | re.ASCII,
@@ -89,9 +90,9 @@ class Memory:
 
 
 def title_of(prompt: str) -> str:
-    """What stands after the first line's colon: the same for a task's first and its later turns."""
-    first = prompt.lstrip().partition("\n")[0]
-    return first.partition(": ")[2].strip()
+    """What the first line `Title: …` says: the same for a task's first and its later turns."""
+    found = _TITLE.search(prompt)
+    return found[1].strip() if found else ""
 
 
 def wishes(prompt: str) -> list[Wish]:

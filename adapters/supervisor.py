@@ -15,11 +15,13 @@ from adapters.feed import Feed
 from adapters.intake import Intake
 from adapters.keeper import Keeper
 from adapters.leases import Leases
+from adapters.mediator import Mediator
 from adapters.policy_runner import PolicyRunner
 from adapters.reconcile import Reconcile
 from adapters.stamp import Stamp
 from adapters.timers import Timers
 from adapters.tree_signer import TreeSigner
+from adapters.wish_reader import WishReader
 from adapters.worker import Worker
 from handlers.dispatch import AsyncDispatch
 from handlers.ports import Doorbell, Processes
@@ -53,6 +55,8 @@ class Crew:
     leases: Leases
     claims: Claims
     intake: Intake
+    mediator: Mediator
+    wishes: WishReader
     policies: PolicyRunner
     timers: Timers
     artifacts: ArtifactWriter
@@ -147,9 +151,11 @@ class Supervisor:
         nursery.start_soon(self._keep, "artifacts", crew.artifacts.run)
         nursery.start_soon(self._keep, "archive", crew.archiver.run)
         nursery.start_soon(self._keep, "tree heads", crew.signer.run)
+        nursery.start_soon(self._keep, "local model", crew.mediator.run)
 
     def _start_work(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._keep, "intake", self._crew.intake.run)
+        nursery.start_soon(self._keep, "wishes", self._crew.wishes.run)
         for worker in self._crew.workers:
             nursery.start_soon(self._keep_worker, worker)
         if self._drain_wait_s is not None:

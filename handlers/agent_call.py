@@ -8,6 +8,7 @@ from pathlib import PureWindowsPath
 import orjson
 
 from handlers.ports import AgentOrder
+from schemas.tools import MODES
 
 # The agent gives this variable, with its session's id, to every shell that it starts,
 # and we give it to the agent: so even a process that left its parents shows whose it is.
@@ -97,10 +98,17 @@ def deny_rule(rule: str) -> str:
     return f"{tool}({path})"
 
 
+def _mode(mode: str) -> str:
+    if mode not in MODES:
+        raise ValueError(f"{mode} is no permission mode that an agent may have")
+    return mode
+
+
 def arguments(order: AgentOrder, instructions: str | None, skip_permissions: bool) -> list[str]:
     """The CLI's arguments. The prompt is not among them: it goes by stdin.
 
-    A session that goes on gets all of them again: the CLI restores none.
+    A session that goes on gets all of them again: the CLI restores none. Raises ValueError for a
+    permission mode that no agent may have.
     """
     settings = {"permissions": {"deny": [deny_rule(rule) for rule in order.denied]}}
     session = "--resume" if order.resume else "--session-id"
@@ -111,7 +119,7 @@ def arguments(order: AgentOrder, instructions: str | None, skip_permissions: boo
     if skip_permissions:
         words.append("--dangerously-skip-permissions")
     else:
-        words += ["--permission-mode", "acceptEdits"]
+        words += ["--permission-mode", _mode(order.permission_mode)]
     if order.allowed:
         words += ["--allowedTools", ",".join(order.allowed)]
     if order.max_turns > 0:

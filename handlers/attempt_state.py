@@ -8,6 +8,7 @@ from eventstore.event import Recorded
 from handlers.spending import totals_after
 from schemas import names
 from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
+from schemas.placed import placed
 from schemas.standing import UNKNOWN, Standing
 
 
@@ -42,7 +43,9 @@ class AttemptState:
     known at all. `carry` is the session that the next attempt goes on with; `uncompared` says why the last
     comparison of the attempt failed; `owed` is a good report whose checks were not all run: the next
     attempt runs nothing but them. `check_session` marks the check at work; `rejected` are
-    attempts whose late words were refused.
+    attempts whose late words were refused. `shaped` is the wish as the mediator put it in order, `answer`
+    what it said to this attempt's agent in the person's place. `correcting` says that `why` is what was
+    wrong with an answer that the next agent is to mend; `conditions` are those of the last claim.
     """
 
     standing: Standing = UNKNOWN
@@ -66,6 +69,12 @@ class AttemptState:
     measured: bool = False
     report: Mapping[str, Any] | None = None
     why: str = ""
+    correcting: bool = False
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    shaped: str = ""
+    shape_sought: bool = False
+    answer: str = ""
+    answers: int = 0
     changes: FileChanges = NO_CHANGES
     uncompared: str | None = None
     compared: bool = False
@@ -100,7 +109,9 @@ def evolve(state: AttemptState, event: Recorded) -> AttemptState:
         case names.TASK_RECEIVED:
             return replace(state, spec=data["spec"], arrived=event.time)
         case names.TASK_QUEUED:
-            return replace(state, not_before=data["not_before"])
+            return replace(state, spec=placed(state.spec or {}, data), not_before=data["not_before"])
+        case names.MEDIATION_FINISHED:
+            return _mediated(state, data)
         case names.RETRY_REQUESTED:
             return _asked_again(state, data)
         case names.CANCEL_REQUESTED:
@@ -129,11 +140,29 @@ def without_session(state: AttemptState) -> AttemptState:
     return replace(state, agent=None, carry=None)
 
 
+def _mediated(state: AttemptState, data: Mapping[str, Any]) -> AttemptState:
+    match data["purpose"]:
+        case "shape":
+            return replace(state, shaped=data["text"], shape_sought=True)
+        case "answer":
+            return replace(state, answer=data["text"], answers=state.answers + 1)
+        case _:
+            return state
+
+
 def _asked_again(state: AttemptState, data: Mapping[str, Any]) -> AttemptState:
     # What only waited goes on where it was; what had ended begins anew.
     carry = state.carry if data["was"] in ("waiting_retry", "waiting_quota") else None
+    untold = state.correcting and carry is not None
     return replace(
-        state, not_before=None, tries=Tries(), carry=carry, owed=None, cancel_requested=False, why=""
+        state,
+        not_before=None,
+        tries=Tries(),
+        carry=carry,
+        owed=None,
+        cancel_requested=False,
+        why=state.why if untold else "",
+        correcting=untold,
     )
 
 
@@ -148,6 +177,7 @@ def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
         process=data["process"],
         lease_until=data["lease_until"],
         money=replace(state.money, cap=data["conditions"]["max_budget_usd"]),
+        conditions=data["conditions"],
         claimed=event.time,
         first_claim=event.time if state.first_claim is None else state.first_claim,
         session_id=None,
@@ -160,6 +190,8 @@ def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
         compared=False,
         check_session=None,
         checks=(),
+        answer="",
+        answers=0,
     )
 
 
@@ -170,27 +202,41 @@ def _put_back(state: AttemptState, event: Recorded) -> AttemptState:
         died = bool(data["worker_died"] or data["agent_died"])
         tries = replace(tries, deaths=tries.deaths + died)
         # Whatever killed the process may be what its session holds: that one begins anew.
+        carry = None if died else state.goes_on
+        untold = _untold(state) and carry is not None
         return replace(
             state,
             open=False,
             owed=state.report if data["owes_checks"] else None,
             not_before=None,
             tries=tries,
-            carry=None if died else state.goes_on,
-            why=data["reason"],
+            carry=carry,
+            why=state.why if untold else data["reason"],
+            correcting=untold,
         )
     if event.type == names.QUOTA_WAIT_STARTED:
         tries = replace(tries, quota_waits=tries.quota_waits + 1)
     else:
         tries = replace(tries, by_class={**tries.by_class, data["error_class"]: data["retry"]})
+    carry = state.goes_on if data["resume"] else None
+    wrong = event.type == names.RETRY_SCHEDULED and data["error_class"] == "validation"
+    untold = not wrong and _untold(state) and carry is not None
     return replace(
         state,
         open=False,
+        # An answer that is tried again is given anew: what its checks said is no news after that.
+        owed=None,
         not_before=data["wake_at"],
         tries=tries,
-        carry=state.goes_on if data["resume"] else None,
-        why=data["sentence"],
+        carry=carry,
+        why=state.why if untold else data["sentence"],
+        correcting=wrong or untold,
     )
+
+
+def _untold(state: AttemptState) -> bool:
+    """Whether what was wrong with an answer has reached no agent: none of this attempt has lived."""
+    return state.correcting and state.agent is None
 
 
 def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:

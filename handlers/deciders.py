@@ -9,9 +9,10 @@ from handlers.decider import Decider
 from handlers.disk import DISK
 from handlers.executor import EXECUTOR, QUEUE
 from handlers.files import FILES
+from handlers.mediation import MEDIATION
 from handlers.service import HOME, SYSTEM
 from handlers.task import TASK
-from schemas import attempt, disk, executor, files, moving, record, service, task, turn
+from schemas import attempt, disk, executor, files, mediation, moving, record, service, task, turn
 from schemas.word import Command
 
 DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
@@ -26,6 +27,8 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         task.RefuseTask: SYSTEM,
         task.RecordArchived: FILES,
         task.RecordRefusedArchived: SYSTEM,
+        mediation.StartMediation: MEDIATION,
+        mediation.FinishMediation: MEDIATION,
         attempt.ClaimTask: ATTEMPT,
         attempt.StartStep: ATTEMPT,
         attempt.FinishStep: ATTEMPT,

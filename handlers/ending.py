@@ -8,6 +8,9 @@ from handlers.attempt_state import AttemptState, without_session
 from handlers.decider import Refused
 from handlers.outcome import DEATHS, Verdict, judge
 from handlers.retry import BLIND_WAIT_S, LONGEST_QUOTA_S, QUOTA_WAITS, delay, retries_for
+from handlers.tools import edits
+from handlers.validation import Worked, validated
+from handlers.validation_files import first_of, numbered
 from handlers.verification import due_checks, evidence, failures, verified
 from schemas.attempt import (
     InterruptAttempt,
@@ -22,6 +25,7 @@ from schemas.attempt import (
 from schemas.process import ProcessIdentity
 from schemas.task import TaskCommand
 from schemas.turn import AttemptCommand, TurnReport
+from schemas.validation import Validated
 from schemas.word import Fact
 
 MOST_DEATHS = 3
@@ -35,22 +39,29 @@ def end(command: AttemptCommand, state: AttemptState) -> Sequence[Fact]:
         # Even after a good answer: whoever asked was told that it stops, and so nothing must follow from it.
         return [_cancelled(command, state)]
     verdict = full_verdict(state)
+    if verdict.reason in DEATHS:
+        return _died(command, state, verdict)
+    found = [] if state.report["ended"] == "not_started" else [_validated(state, verdict)]
     if verdict.kind == "failed":
-        return _failed_or_again(command, state, verdict)
+        return [*found, *_failed_or_again(command, state, verdict)]
     return [
+        *found,
         TaskSucceeded(
             **_common(command, state),
             claimed=verdict.claimed,
             verified=verdict.verified,
             evidence=verdict.evidence,
-        )
+        ),
     ]
 
 
 def full_verdict(state: AttemptState) -> Verdict:
-    """How the attempt went, its checks as far as they were run included. Needs a report."""
+    """How the attempt went, its checks as far as they were run included. Needs a report.
+
+    Nothing that is only a signal is asked here: what is measured of an answer changes no end.
+    """
     report, spec = TurnReport.model_validate(state.report), state.spec or {}
-    verdict = judge(report, state.files)
+    verdict = _unless_edited(judge(report, state.files), state)
     proofs = evidence(spec, state.checks, verdict.claimed, _touched(state)) if report.has_result else ()
     notes = () if state.uncompared is None else (state.uncompared,)
     proved = verified(spec, state.checks)
@@ -65,6 +76,54 @@ def full_verdict(state: AttemptState) -> Verdict:
         reason="check_failed",
         sentence=failures(state.checks),
         suggested=advice,
+    )
+
+
+def _unless_edited(verdict: Verdict, state: AttemptState) -> Verdict:
+    """Failed where files changed while this attempt of a task worked that may only read.
+
+    Only what this attempt's own snapshot was compared with counts, not what earlier attempts left:
+    the agent has no tool to take that back, so a second attempt could never come out well. Told why,
+    it answers from the files as they are now; when nothing changes under it, its answer stands. Who
+    changed them is not known (a person may have, in the same folder), and the files of all attempts
+    stand in the artifact.
+    """
+    changed = _changed_now(state)
+    if verdict.kind == "failed" or not changed or edits(str((state.spec or {})["task_type"])):
+        return verdict
+    advice = (
+        "Look who changed these files.",
+        "If the task is meant to change files, add it again as `bug_fix` or `documentation`.",
+    )
+    return replace(
+        verdict,
+        kind="failed",
+        error_class="validation",
+        reason="edit_in_readonly_task",
+        sentence=f"{numbered(changed)} changed during a task that may only read: {first_of(changed)}.",
+        suggested=advice,
+    )
+
+
+def _changed_now(state: AttemptState) -> tuple[str, ...]:
+    """The paths that changed since this attempt's own snapshot, sorted."""
+    # Without a snapshot of its own, what was found last is an earlier attempt's.
+    return tuple(change["path"] for change in state.changes.latest) if state.measured else ()
+
+
+def _validated(state: AttemptState, verdict: Verdict) -> Validated:
+    return validated(
+        Worked(
+            attempt=state.attempt,
+            spec=state.spec or {},
+            report=TurnReport.model_validate(state.report),
+            verdict=verdict,
+            shaped=state.shaped,
+            changed_now=_changed_now(state),
+            changed=_touched(state) if state.uncompared is None else None,
+            checks=state.checks,
+            conditions=state.conditions,
+        )
     )
 
 
@@ -84,8 +143,6 @@ def _touched(state: AttemptState) -> tuple[str, ...]:
 
 
 def _failed_or_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
-    if verdict.reason in DEATHS:
-        return _died(command, state, verdict)
     report = TurnReport.model_validate(state.report)
     left = state.money.left
     if left is not None and left <= 0 and verdict.error_class != "budget":
@@ -121,7 +178,7 @@ def _wait_for_quota(
 
 
 def _try_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
-    retries = retries_for(verdict.error_class, verdict.reason)
+    retries = retries_for(verdict.error_class, verdict.reason, state.conditions)
     retry = state.tries.by_class.get(verdict.error_class, 0) + 1
     if retry > retries.most:
         if retries.most:

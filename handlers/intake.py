@@ -6,7 +6,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from handlers.decider import Refused
 from handlers.path_policy import refusal
-from prompts import agents
+from handlers.tools import edits
+from schemas.agent import Agent
 from schemas.shown import quoted
 from schemas.task import TaskSpec
 from schemas.task_file import TaskFile
@@ -24,30 +25,35 @@ class Ground:
 
 def place_of(task: TaskFile, ground: Ground) -> str:
     """Where the task says it works, not looked up yet: a relative `cwd` counts from the base."""
+    return place_named(task.cwd or ".", ground)
+
+
+def place_named(name: str, ground: Ground) -> str:
+    """The folder of that name, not looked up yet."""
     pure = PureWindowsPath if ground.windows else PurePosixPath
-    return str(pure(ground.base, task.cwd or "."))
+    return str(pure(ground.base, name))
 
 
-def spec_of(task: TaskFile, cwd: str | None, ground: Ground) -> TaskSpec:
+def allowed_place(cwd: str, task_type: str, ground: Ground) -> bool:
+    """Whether a task of that type may work in a folder; `cwd` is its real path."""
+    return refusal(cwd, ground.allowed_root, ground.home, task_type, ground.windows) is None
+
+
+def spec_of(task: TaskFile, cwd: str | None, ground: Ground, agent: Agent) -> TaskSpec:
     """The task with its defaults. `cwd` is the real path of what the task names, None if not there.
 
-    Raises Refused when the working directory is not there or not allowed, or the agent is unknown.
+    `agent` is the home's agent of the name that the task wants. Raises Refused when the working directory
+    is not there or not allowed.
     """
     if cwd is None:
         raise _nowhere(task.cwd or ground.base, ground)
-    if task.agent not in agents():
-        raise Refused(
-            "unknown_agent",
-            f"There is no agent {quoted(task.agent)}.",
-            f"Choose one of {', '.join(sorted(agents()))}, or leave `agent_type` out.",
-        )
     found = refusal(cwd, ground.allowed_root, ground.home, task.type, ground.windows)
     if found is not None:
         raise Refused(found.code, found.sentence, found.remedy)
     return TaskSpec(
         title=task.title,
         task_type=task.type,
-        agent=task.agent,
+        agent=agent.name,
         prompt=task.prompt,
         priority=task.priority,
         cwd=cwd,
@@ -67,8 +73,10 @@ def spec_of(task: TaskFile, cwd: str | None, ground: Ground) -> TaskSpec:
         max_turns=task.max_turns,
         commit=task.commit,
         shaped_by=task.shaped_by,
+        decided=task.decided,
+        alternatives=task.alternatives,
         metadata=task.metadata,
-        warnings=(*task.warnings, *_not_yet(task)),
+        warnings=(*task.warnings, *_not_yet(task), *_kept_from_editing(task, agent)),
     )
 
 
@@ -138,3 +146,9 @@ def _not_yet(task: TaskFile) -> list[str]:
         "template_id": task.template_id is not None,
     }
     return [f"`{key}` is kept, but this version does not act on it." for key, said in asked.items() if said]
+
+
+def _kept_from_editing(task: TaskFile, agent: Agent) -> list[str]:
+    if not edits(task.type) or edits(task.type, agent.tools):
+        return []
+    return [f"The agent {quoted(agent.name)} has no tool that changes files, whatever the type allows."]

@@ -61,7 +61,12 @@ def _fault(report: TurnReport, files: Sequence[str]) -> _Fault:
     if report.num_turns == 0:
         return "fatal", "no_turns", "the agent ended without asking its model anything.", ()
     if not report.result_text.strip() and not report.has_structured_output:
-        return "fatal", "empty_result", "the agent ended without an answer.", ()
+        return (
+            "validation",
+            "empty_output",
+            "the agent ended without an answer.",
+            ("Say in the prompt what the answer should hold, then `evt retry` the task.",),
+        )
     refused = sorted({denial.tool for denial in report.denials if denial.tool in EDITING})
     if refused and not files:
         return (
@@ -148,6 +153,14 @@ def _told_error(report: TurnReport) -> _Fault | None:
             error or "authentication_failed",
             f"the agent may not use its model: {said}",
             _CREDENTIALS,
+        )
+    if report.answer_cut:
+        told = f": {said}" if report.is_error else "."
+        return (
+            "validation",
+            "truncated_output",
+            f"the agent's answer was cut off at its model's limit{told}",
+            ("Make the task smaller, or ask for a shorter answer, then `evt retry` the task.",),
         )
     if not failed:
         return None

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
-from handlers.tools import granted
+from handlers.tools import edits, granted
 from schemas.shown import quoted
 
 OWN_FOLDERS = ("tasks", "logs", "results", "summaries", "blobs", "work")
 """Folders of a home that hold its own state."""
+
+AGENTS_FOLDER = "prompts"
+"""The folder of a home that says what agents are told: no task may change that."""
 
 GUARDED_NAMES = frozenset({".git", ".claude"})
 """Folders whose files decide what git or the agent run."""
@@ -54,6 +57,12 @@ def refusal(cwd_real: str, root_real: str, home_real: str, task_type: str, windo
                 f"The working directory {place} is in {folder}, where the orchestrator keeps its own state.",
                 "Name a folder of your own work as `cwd`.",
             )
+    if edits(task_type) and inside(str(home / AGENTS_FOLDER), cwd_real, windows):
+        return Refusal(
+            "agents_folder",
+            f"The working directory {place} is in {AGENTS_FOLDER}, where it stands what agents are told.",
+            "Change an agent's file yourself; a task may only read them.",
+        )
     for part in _parts(cwd_real, windows):
         if part.casefold() in GUARDED_NAMES:
             return Refusal(

@@ -14,9 +14,21 @@ BREAKING = "policy:breaking"
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-def queueing(received: Rows, now: int) -> list[QueueTask]:
-    """Every task that arrived gets its place. The command follows from the event of the arrival."""
-    return [QueueTask(**_envelope(QUEUEING, row, now), task_id=task) for task, row in received.items()]
+def queueing(received: Rows, now: int, *, mediated: bool = False) -> list[QueueTask]:
+    """Every task that arrived gets its place. The command follows from the event of the arrival.
+
+    Where a model mediates (`mediated`), a wish in plain words waits until that has looked at it.
+    """
+    return [
+        QueueTask(**_envelope(QUEUEING, row, now), task_id=task)
+        for task, row in received.items()
+        if not (mediated and is_wish(row))
+    ]
+
+
+def is_wish(row: Mapping[str, Any]) -> bool:
+    """Whether a row of `received` is a wish that no mediator has looked at yet."""
+    return bool(row["wish"]) and not row["parsed"]
 
 
 def releasing(waiting: Rows, succeeded: frozenset[str], now: int) -> list[ReleaseTask]:

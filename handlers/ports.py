@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from eventstore.event import Event, Place, Recorded
+from handlers.decider import Refused
+from schemas import agent as agents
 from schemas.attempt import CheckResult, FileChange
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
@@ -54,6 +56,7 @@ class AgentOrder:
 
     `instructions` is the project's CLAUDE.md as text, None where there is none. With `resume`
     the session `session_id` goes on, else it is begun. `inactivity_s` 0: silence is no matter.
+    `permission_mode` is one of schemas.tools.MODES.
     """
 
     session_id: str
@@ -68,6 +71,7 @@ class AgentOrder:
     timeout_s: float
     inactivity_s: float = 0.0
     resume: bool = False
+    permission_mode: str = "acceptEdits"
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,69 @@ class Agent(Protocol):
         A process that cannot be started is an AgentEnd with ended="not_started".
         On cancellation of the surrounding scope the process tree is killed first.
         """
+        ...
+
+
+class AgentUnusable(Refused):
+    """No task can be done by the agent of that name: `code` is `unknown_agent`, `agent_broken` or
+    `agent_disabled`, and `hint` says what to do.
+    """
+
+
+class Agents(Protocol):
+    """The agents of the home, as their files are now; a change holds for the next task."""
+
+    async def names(self) -> frozenset[str]:
+        """Those that a task may name."""
+        ...
+
+    async def get(self, name: str) -> agents.Agent:
+        """The agent of that name. Raises AgentUnusable."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelOrder:
+    """One question to the local model. `schema` is the JSON Schema that the answer keeps to.
+
+    `num_ctx` is the model's window in tokens, `num_predict` what of it the answer may take.
+    """
+
+    system: str
+    prompt: str
+    schema: Mapping[str, Any]
+    num_ctx: int
+    num_predict: int
+
+
+@dataclass(frozen=True)
+class ModelEnd:
+    """What the model said, as it said it; nothing of it is believed yet.
+
+    `problem` is None where it came to its end; else a word for programs (`unreachable`, `model_missing`,
+    `silent`, `timeout`, `cut_off`, `server_error`, `too_long`, `prompt_cut`, `not_ollama`), and
+    `note` the sentence. Tokens are None where the server did not count them.
+    """
+
+    text: str
+    problem: str | None
+    note: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    elapsed_ms: int
+
+
+class Model(Protocol):
+    """The local model that mediates."""
+
+    name: str
+
+    async def ask(self, order: ModelOrder) -> ModelEnd:
+        """Ask once, in bounded time. Raises nothing but the surrounding scope's cancellation."""
+        ...
+
+    async def warm(self, num_ctx: int) -> ModelEnd:
+        """Have its server load it for questions of that window, in bounded time; nothing is asked."""
         ...
 
 

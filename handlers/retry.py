@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from schemas.attempt import ErrorClass
+from schemas.attempt import VALIDATION_BACKOFF, VALIDATION_RETRIES, ErrorClass
 
 MULTIPLIER: Final = 2.0
 JITTER: Final = (0.85, 1.35)
@@ -16,11 +16,15 @@ UNLIMITED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """At most so many, the first after `delay_s`; `resume`: the agent's session goes on."""
+    """At most so many, the first after `delay_s`; `resume`: the agent's session goes on.
+
+    Each delay is `multiplier` times the one before.
+    """
 
     most: int
     delay_s: float = 0.0
     resume: bool = False
+    multiplier: float = MULTIPLIER
 
 
 NONE: Final = Retries(0)
@@ -30,6 +34,7 @@ RETRIES: Final[Mapping[str, Retries]] = MappingProxyType(
         "inactivity": Retries(2, 1.0, resume=True),
         "network": Retries(3, 1.5, resume=True),
         "rate_limit": Retries(3, 2.0, resume=True),
+        "validation": Retries(VALIDATION_RETRIES, 1.0, resume=True, multiplier=VALIDATION_BACKOFF),
     }
 )
 """By class of error. Every other class would fail again in the same way."""
@@ -47,16 +52,28 @@ LONGEST_QUOTA_S: Final = 8 * 86_400
 """The longest window is a week; a reset farther away is a slip of the pen."""
 
 
-def retries_for(error_class: ErrorClass, reason: str) -> Retries:
-    return NOT_STARTED if reason == "agent_not_started" else RETRIES.get(error_class, NONE)
+def retries_for(
+    error_class: ErrorClass, reason: str, conditions: Mapping[str, Any] = MappingProxyType({})
+) -> Retries:
+    """`conditions` are the attempt's as the log has them: an old log's know nothing of validation."""
+    if reason == "agent_not_started":
+        return NOT_STARTED
+    found = RETRIES.get(error_class, NONE)
+    if error_class != "validation":
+        return found
+    return replace(
+        found,
+        most=int(conditions.get("validation_retries", found.most)),
+        multiplier=float(conditions.get("validation_backoff", found.multiplier)),
+    )
 
 
 def delay(retries: Retries, retry: int, command_id: str) -> float:
-    """Seconds until the retry-th retry: doubled each time up to ten minutes, then spread by chance.
+    """Seconds until the retry-th retry: multiplied each time up to ten minutes, then spread by chance.
 
     The chance is the command's own id, so that deciding twice gives the same moment.
     """
     low, high = JITTER
     share = int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:4]) / 2**32
-    longest = retries.delay_s * MULTIPLIER ** min(retry - 1, 30)
+    longest = retries.delay_s * retries.multiplier ** min(retry - 1, 30)
     return round(min(longest, LONGEST_S) * (low + (high - low) * share), 3)

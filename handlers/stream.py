@@ -44,6 +44,7 @@ _NOTES_LIMIT = 10
 _DENIED_BY_RULE = (
     "<tool_use_error>File is in a directory that is denied by your permission settings.</tool_use_error>"
 )
+_CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 _Ended = Literal["exited", "timeout", "cancelled", "interrupted", "inactivity", "not_started"]
 _NOT_OFFERED = "<tool_use_error>Error: No such tool available:"
 
@@ -71,6 +72,7 @@ class Result:
     text: str
     structured: bool
     deferred: bool
+    cut: bool
     api_error_status: int | None
     errors: tuple[str, ...]
     terminal_reason: str | None
@@ -238,6 +240,7 @@ def _hear_result(state: StreamState, line: Mapping[str, Any]) -> StreamState:
         text=text(line.get("result"), notes),
         structured=line.get("structured_output") is not None,
         deferred=_deferred(line),
+        cut=_cut(line, state.assistant_error, is_error),
         api_error_status=status(line.get("api_error_status")),
         errors=tuple(error for error in said if error),
         terminal_reason=word(line.get("terminal_reason")),
@@ -290,6 +293,7 @@ def _of_result(result: Result) -> dict[str, Any]:
         "result_text": result.text,
         "has_structured_output": result.structured,
         "deferred": result.deferred,
+        "answer_cut": result.cut,
         "api_error_status": result.api_error_status,
         "errors": result.errors,
         "terminal_reason": result.terminal_reason,
@@ -303,6 +307,15 @@ def _deferred(line: Mapping[str, Any]) -> bool:
     return line.get("deferred_tool_use") is not None or bool(
         reasons & {"tool_deferred", "tool_deferred_unavailable"}
     )
+
+
+def _cut(line: Mapping[str, Any], assistant_error: str | None, is_error: bool) -> bool:
+    """Whether the model's limit cut the answer off.
+
+    The CLI (2.1.197, 2.1.330) lets the model go on three times and then gives an error of its own, with
+    the stop reason of that error. A cut that it could mend is forgotten: then the result is no error.
+    """
+    return word(line.get("stop_reason")) in _CUT or (is_error and assistant_error == "max_output_tokens")
 
 
 def _denials(before: tuple[Denial, ...], listed: Any) -> tuple[Denial, ...]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from eventstore.event import Recorded
 from handlers.decider import Decider, Refused
 from schemas import names
 from schemas.attempt import TaskCancelled
+from schemas.placed import placed
 from schemas.standing import UNKNOWN, Standing
 from schemas.task import (
     CancelRequested,
@@ -26,18 +27,29 @@ from schemas.task import (
     TaskReleased,
     TaskResumed,
 )
+from schemas.task_fields import agent_for
 from schemas.word import Fact
+
+_READ: Final[Mapping[str, str]] = {
+    "title": "title",
+    "task_type": "type",
+    "target_files": "target_files",
+    "cwd": "cwd",
+}
+"""What a model may have said of a wish, and how that is called where it is told who said it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """`received` is the payload of task_received; None while the task is unknown.
+    """`received` is the payload of task_received, its spec as it holds now; None while the task is unknown.
+    `parsed` is the payload of the receipt of the mediator, which looked at its words.
 
     `waits_for` are the tasks that it waits for still; `archived` is where its file lies, None: nowhere.
     """
 
     standing: Standing = UNKNOWN
     received: Mapping[str, Any] | None = None
+    parsed: Mapping[str, Any] | None = None
     arrived: int = 0
     attempt: int = 0
     claimed: int = 0
@@ -58,8 +70,14 @@ def evolve(state: TaskState, event: Recorded) -> TaskState:
         case names.TASK_RECEIVED:
             waits_for = tuple(event.data["spec"]["after"])
             return replace(state, received=event.data, arrived=event.time, waits_for=waits_for)
+        case names.MEDIATION_FINISHED if event.data["purpose"] == "parse":
+            return replace(state, parsed=event.data)
         case names.TASK_QUEUED | names.RETRY_REQUESTED:
-            return replace(state, waits_for=tuple(event.data["waits_for"]), cancel_requested=False)
+            received = state.received
+            if received is not None:
+                received = {**received, "spec": placed(received["spec"], event.data)}
+            waits_for = tuple(event.data["waits_for"])
+            return replace(state, received=received, waits_for=waits_for, cancel_requested=False)
         case names.TASK_RELEASED:
             return replace(state, waits_for=())
         case names.TASK_CLAIMED:
@@ -128,10 +146,23 @@ def _queue(state: TaskState) -> Sequence[Fact]:
     if state.received is None or state.standing.beneath != "received":
         return []
     spec = state.received["spec"]
-    place = _place(state, tuple(spec["after"]))
+    place = _place(state, tuple(spec["after"])) | _understood(spec, (state.parsed or {}).get("reading"))
     queued = TaskQueued(**place, not_before=spec["not_before"])
     # Who looks at the queue alone has not heard of it: there was no place that could be paused.
     return [queued, TaskPaused(reason="paused before it was queued")] if state.standing.paused else [queued]
+
+
+def _understood(spec: Mapping[str, Any], reading: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the place in the queue says of a wish in plain words, and who said each part of it."""
+    decided = dict(spec.get("decided") or {})
+    alternatives = tuple(spec.get("alternatives") or ())
+    if reading is None:
+        return {"decided": decided, "alternatives": alternatives}
+    taken = {name: reading[name] for name in _READ if reading[name] is not None}
+    decided |= {_READ[name]: "model" for name in taken}
+    if "task_type" in taken:
+        taken["agent"] = agent_for(taken["task_type"])
+    return {**taken, "decided": decided, "alternatives": tuple(reading["alternatives"]) or alternatives}
 
 
 def _place(state: TaskState, waits_for: tuple[str, ...]) -> dict[str, Any]:
@@ -143,6 +174,7 @@ def _place(state: TaskState, waits_for: tuple[str, ...]) -> dict[str, Any]:
         "title": spec["title"],
         "task_type": spec["task_type"],
         "executor": spec["executor"] or names.EXECUTOR,
+        "agent": spec["agent"],
     }
 
 

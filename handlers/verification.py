@@ -1,7 +1,7 @@
 """What is proved of a task: its checks, its criteria, and what the agent claims to have changed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from schemas.attempt import Verified
@@ -183,12 +183,17 @@ def unproved_claims(claim: str, files: Sequence[str]) -> tuple[str, ...]:
     for sentence in _SENTENCE.split(claim)[:_MOST_SENTENCES]:
         if not _CLAIMS.search(sentence) or _DENIES.search(sentence):
             continue
-        named = [path for path in _PATH.findall(sentence) if _is_file(path)]
+        named = list(named_files(sentence))
         claims_any = claims_any or bool(named)
         told |= dict.fromkeys(path for path in named if not _found(path, files))
     if claims_any and not files:
         return ("unproved claim: the agent says that it changed files, but no file was modified",)
     return tuple(f"unproved claim: {path} was not modified" for path in list(told)[:_MOST_NAMED])
+
+
+def named_files(text: str) -> Iterator[str]:
+    """The words of a text that look like a file's path, in their order."""
+    return (found[0] for found in _PATH.finditer(text) if _is_file(found[0]))
 
 
 def _is_file(path: str) -> bool:

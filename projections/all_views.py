@@ -8,6 +8,7 @@ from projections import (
     erasures,
     executors,
     in_inbox,
+    mediator,
     metrics,
     queue,
     received,
@@ -29,8 +30,9 @@ TO_DO: Final[tuple[Projection, ...]] = (
     to_archive.PROJECTION,
     in_inbox.PROJECTION,
     executors.PROJECTION,
+    mediator.PROJECTION,
 )
-"""Rows only for work that is left, so that they fit into memory whatever the log's length."""
+"""Rows only for work that is left and for who does it: they fit into memory whatever the log's length."""
 
 ALL: Final[tuple[Projection, ...]] = (
     tasks.PROJECTION,

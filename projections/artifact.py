@@ -10,6 +10,7 @@ from projections import story as stories
 from projections.projection import Row
 from projections.story import Story
 from projections.summary import summary as summary
+from projections.validity import validity
 from schemas import names
 
 SCHEMA_VERSION: Final = "1.1"
@@ -59,7 +60,9 @@ def build(events: Sequence[Recorded], read_blob: ReadBlob | None = None) -> dict
         "parsed_output": _parsed(report),
         "retry": {"retries": max(0, story.attempts - 1), "error_class": end.get("error_class", "none")},
         **_conditions(story),
-        **_neutral(),
+        "llama": _llama(story),
+        "validation": _validation(story),
+        "git": {"branch": None, "commit": None, "pushed": False, "pull_request": None},
         "suggested_actions": list(end.get("suggested_actions", ())),
         "security": _security(story),
         "linkage": _linkage(story),
@@ -125,7 +128,7 @@ def _conditions(story: Story) -> dict[str, Any]:
         "orchestrator": {
             "components": {
                 "claude_available": given.get("executable_found"),
-                "llama_available": False,
+                "llama_available": _llama(story)["ollama_available"],
                 "file_watcher_running": given.get("watcher_running"),
             },
             "workers": given.get("workers"),
@@ -140,18 +143,27 @@ def _conditions(story: Story) -> dict[str, Any]:
     }
 
 
-def _neutral() -> dict[str, Any]:
-    """Names for parts that had no hand in the task: no local model, no validation, no commit."""
-    unknown: Row = {"valid": None, "similarity": None, "entropy": None, "issues": []}
+def _llama(story: Story) -> dict[str, Any]:
+    """How far the local model had a hand in the task; null where nobody asked it."""
+    asked = [told for told in story.mediations if told["asked"]]
+    answered = any(told["fallback"] not in names.MODEL_FAILURES for told in asked)
+    by_model = any(told["by"] == "model" for told in asked)
     return {
-        "llama": {"ollama_available": False, "client_initialized": False, "model": None, "mode": "FALLBACK"},
-        "validation": {"llama": unknown, "result": unknown},
-        "git": {"branch": None, "commit": None, "pushed": False, "pull_request": None},
+        "ollama_available": answered if asked else None,
+        "client_initialized": bool(asked),
+        "model": asked[-1]["model"] if asked else None,
+        "mode": "LLAMA" if by_model else "FALLBACK",
     }
 
 
+def _validation(story: Story) -> dict[str, Row]:
+    """What was measured of the last attempt; null where it was not judged."""
+    told = story.validated or {"llama": None, "result": None}
+    return {half: validity(told[half]) for half in ("llama", "result")}
+
+
 def _security(story: Story) -> dict[str, Any]:
-    spec = story.received["spec"]
+    spec = story.spec
     end = story.end.data if story.end is not None else {}
     violations = []
     if end.get("error_class") == "security":
@@ -202,8 +214,12 @@ def _outcome(story: Story, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conversation(story: Story) -> list[dict[str, Any]]:
-    """Each turn: what the person asked, and the answer where one came."""
-    said = [(event.position, "user", story.received["spec"]["prompt"], event) for event in story.starts]
+    """Each turn: what the person asked, or the local model answered in his place, and what came of it."""
+    wish = story.spec["prompt"]
+    said = [
+        (event.position, "user", story.answers.get(number, wish), event)
+        for number, event in enumerate(story.starts)
+    ]
     said += [
         (event.position, "assistant", event.data["report"]["result_text"], event)
         for event in story.turns

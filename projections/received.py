@@ -1,4 +1,8 @@
-"""received: tasks that arrived and have no place in the queue yet; the queueing policy drains it."""
+"""received: tasks that arrived and have no place in the queue yet; the queueing policy drains it.
+
+A wish in plain words (`wish`) is for the mediator first: its receipt sets `parsed`, and `event_id` to that
+receipt, from which the place in the queue then follows.
+"""
 
 from typing import Final
 
@@ -9,14 +13,24 @@ from schemas import names
 
 def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
     if event.type == names.TASK_RECEIVED:
-        return {"task_id": event.data["task_id"], "event_id": event.id}
+        spec = event.data["spec"]
+        return {
+            "task_id": event.data["task_id"],
+            "event_id": event.id,
+            "wish": spec["shaped_by"] == "rules",
+            "parsed": False,
+        }
+    if event.type == names.MEDIATION_FINISHED:
+        if row is None or event.data["purpose"] != "parse":
+            return row
+        return {**row, "event_id": event.id, "parsed": True}
     return None
 
 
 PROJECTION: Final = Projection(
     name="received",
-    version=2,
-    types=frozenset({names.TASK_RECEIVED, names.TASK_QUEUED}) | names.ENDS,
+    version=3,
+    types=frozenset({names.TASK_RECEIVED, names.MEDIATION_FINISHED, names.TASK_QUEUED}) | names.ENDS,
     keys=by_task,
     apply=_apply,
 )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from eventstore.event import Recorded
 from schemas import names
 from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
+from schemas.placed import placed
 
 TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens")
 
@@ -17,11 +18,18 @@ class NothingToWrite(ValueError):
 
 @dataclass(slots=True)
 class Story:
-    """`events` are those up to the last turn or end: a receipt for a file never changes the file."""
+    """`events` are those up to the last turn or end: a receipt for a file never changes the file.
+
+    `spec` is what the task asks for as it holds since it was queued; `mediations` are the local model's
+    answers, and what stood in for them; `summary` is the result told shorter, `answers` what that model told
+    an agent in the person's place, by the number of turns before it. `validated` is what was
+    measured of the last attempt, None until it was judged.
+    """
 
     task_id: str
     events: tuple[Recorded, ...]
     received: Mapping[str, Any]
+    spec: Mapping[str, Any]
     claim: Mapping[str, Any] | None = None
     turns: list[Recorded] = field(default_factory=list)
     starts: list[Recorded] = field(default_factory=list)
@@ -32,7 +40,11 @@ class Story:
     files: tuple[Mapping[str, Any], ...] = ()
     only_checks: int = 0
     redactions: dict[str, int] = field(default_factory=dict)
+    mediations: list[Mapping[str, Any]] = field(default_factory=list)
+    summary: Mapping[str, Any] | None = None
+    answers: dict[int, str] = field(default_factory=dict)
     checks: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+    validated: Mapping[str, Any] | None = None
 
     @property
     def last(self) -> Recorded:
@@ -78,7 +90,7 @@ def read(events: Sequence[Recorded]) -> Story:
     received = next((event.data for event in kept if event.type == names.TASK_RECEIVED), None)
     if received is None:
         raise NothingToWrite(f"stream {kept[0].stream} holds no task that was received")
-    story = Story(received["task_id"], kept, received)
+    story = Story(received["task_id"], kept, received, received["spec"])
     for event in kept:
         _take(story, event)
     story.files = story.changes.current
@@ -88,10 +100,18 @@ def read(events: Sequence[Recorded]) -> Story:
 def _take(story: Story, event: Recorded) -> None:
     data = event.data
     match event.type:
+        case names.TASK_QUEUED | names.RETRY_REQUESTED:
+            story.spec = placed(story.spec, data)
+        case names.MEDIATION_FINISHED:
+            story.mediations.append(data)
+            if data["purpose"] == "answer" and data["text"]:
+                story.answers[len(story.turns)] = data["text"]
+        case names.SUMMARIZED:
+            story.summary = data
         case names.TASK_CLAIMED:
             story.claim = data
             story.attempts = data["attempt"]
-            story.end = None
+            story.end = story.validated = None
         case names.STEP_FINISHED if (measured := measured_from(data)) is not None:
             if data["blob"] is not None:
                 story.snapshots[data["attempt"]] = data["blob"]
@@ -102,6 +122,8 @@ def _take(story: Story, event: Recorded) -> None:
             story.only_checks = data["attempt"]
         case names.CHECK_FINISHED:
             story.checks[data["attempt"], data["result"]["index"]] = data["result"]
+        case names.VALIDATED:
+            story.validated = data
         case names.TURN_STARTED:
             story.starts.append(event)
         case names.TURN_FINISHED:

@@ -6,6 +6,7 @@ from typing import Any
 from eventstore.event import Recorded
 from projections import story as stories
 from projections.story import Story, artifact_path
+from projections.validity import issues
 from schemas import names
 from schemas.shown import shown
 
@@ -18,7 +19,7 @@ PROVED = {"passed": "checked", "unchecked": "unchecked", "failed": "its checks f
 def summary(events: Sequence[Recorded]) -> str:
     """Title, outcome in its three parts, files, cost, what to do next. Raises NothingToWrite."""
     story = stories.read(events)
-    spec = story.received["spec"]
+    spec = story.spec
     lines = [
         spec["title"] or story.task_id,
         "",
@@ -28,6 +29,7 @@ def summary(events: Sequence[Recorded]) -> str:
         f"Directory: {story.claim['cwd'] if story.claim is not None else spec['cwd']}",
         *(f"Warning:   {warning}" for warning in spec["warnings"]),
         "",
+        *_in_short(story),
         *_outcome(story),
         "",
         *_files(story),
@@ -54,6 +56,13 @@ def _status(story: Story) -> str:
             return f"{status}, {PROVED[data['verified']]}" + (f", {unproved} unproved" if unproved else "")
 
 
+def _in_short(story: Story) -> list[str]:
+    """The agent's word in a few sentences, where the local model has put it shorter."""
+    if story.summary is None or story.summary["by"] != "model":
+        return []
+    return ["In short (by the local model, from what the agent says)", f"  {story.summary['text']}", ""]
+
+
 def _outcome(story: Story) -> list[str]:
     report = story.report
     end: Mapping[str, Any] = story.end.data if story.end is not None else {}
@@ -67,7 +76,14 @@ def _outcome(story: Story) -> list[str]:
         lines += [f"  claimed:  {first}", *(f"            {line}" for line in rest)]
     lines.append(f"  verified: {end.get('verified', 'unchecked')}")
     lines += [f"            - {evidence}" for evidence in end.get("evidence", ())]
-    return lines
+    return [*lines, *_validation(story)]
+
+
+def _validation(story: Story) -> list[str]:
+    """What decided, and what is told beside it and decided nothing."""
+    decided, signals = (issues(story.validated, deciding=deciding) for deciding in (True, False))
+    lines = [f"  decided:  {issue}" for issue in decided]
+    return [*lines, *(f"  signal:   {issue}" for issue in signals)]
 
 
 def _ended(story: Story, report: Mapping[str, Any] | None) -> str:

@@ -143,7 +143,14 @@ def _queued(row: Row, event: Recorded) -> dict[str, Any]:
         "waits_for": list(data["waits_for"]),
         "not_before": data["not_before"],
         "executor": data["executor"],
+        **_placed(row, data),
     }
+
+
+def _placed(row: Row, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What holds from here on: of a wish in plain words the mediator may have said some of it."""
+    told = {name: data[name] for name in ("title", "task_type", "cwd")}
+    return {**told, "agent": data.get("agent") or row["agent"]}
 
 
 def _asked_again(row: Row, event: Recorded) -> dict[str, Any]:

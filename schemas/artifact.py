@@ -78,13 +78,19 @@ class Bridge(ArtifactPart):
 
 
 class Llama(ArtifactPart):
-    ollama_available: bool
+    ollama_available: bool | None
     client_initialized: bool
     model: str | None
     mode: Literal["LLAMA", "FALLBACK"]
 
 
 class Validity(ArtifactPart):
+    """`valid` of the result: its answer stands; of the mediator's prompt: it has no issue.
+
+    An issue is `code: sentence (what it was measured on)`. It decided where its code is the end's reason;
+    any other one is a signal. All null where nothing was measured.
+    """
+
     valid: bool | None
     similarity: float | None
     entropy: float | None

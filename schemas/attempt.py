@@ -1,6 +1,6 @@
 """An attempt: from claim to its end; the turns in between stand in `turn`."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -26,11 +26,17 @@ ErrorClass = Literal[
     "worker_lost",
     "fatal",
 ]
-Phase = Literal["snapshot", "agent", "compare", "checks"]
+Phase = Literal["shape", "snapshot", "agent", "compare", "checks", "summarise"]
 Change = Literal["created", "modified", "deleted", "renamed"]
 
 
 Verified = Literal["passed", "failed", "unchecked"]
+
+SIMILARITY: Final = 0.7
+ENTROPY: Final = 0.8
+VALIDATION_RETRIES: Final = 1
+VALIDATION_BACKOFF: Final = 2.0
+"""What holds where neither a setting nor an agent says so, and of every claim that names none of them."""
 
 
 class FileChange(Part):
@@ -55,7 +61,11 @@ class CheckResult(Part):
 
 
 class Conditions(Part):
-    """Under what settings the attempt runs; the artifact repeats them."""
+    """Under what settings the attempt runs; the artifact repeats them.
+
+    The two thresholds are those of the task's agent where no setting says otherwise; the delay
+    before a retry for validation's sake grows by the factor `validation_backoff`.
+    """
 
     executable: str
     executable_found: bool
@@ -67,6 +77,10 @@ class Conditions(Part):
     guarded_write: bool = False
     inactivity_s: float = 0.0
     max_budget_usd: Usd | None = None
+    similarity_threshold: float = Field(default=SIMILARITY, ge=0, le=1)
+    entropy_threshold: float = Field(default=ENTROPY, ge=0, le=1)
+    validation_retries: Count = VALIDATION_RETRIES
+    validation_backoff: float = Field(default=VALIDATION_BACKOFF, ge=1)
 
 
 class TaskClaimed(Fact):
@@ -251,8 +265,19 @@ class TaskCancelled(End):
     by: str
 
 
+class Hindrance(Part):
+    """Why a task cannot be begun as it is: a word for programs, a sentence, what to do."""
+
+    code: str
+    sentence: str
+    remedy: str
+
+
 class ClaimTask(TaskCommand):
-    """Only the owner of the home claims. `cwd` and `allowed_root` are real paths, looked up now."""
+    """Only the owner of the home claims. `cwd` and `allowed_root` are real paths, looked up now.
+
+    `agent_trouble` says why the task's agent cannot be used.
+    """
 
     worker: str
     lease_until: Microseconds
@@ -263,6 +288,7 @@ class ClaimTask(TaskCommand):
     home: str
     windows: bool
     conditions: Conditions
+    agent_trouble: Hindrance | None = None
 
 
 class StartStep(AttemptCommand):

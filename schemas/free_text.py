@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.shown import quoted, shortened
-from schemas.task import TaskType
+from schemas.task import Alternative, SaidBy, TaskType
 from schemas.task_body import TITLE_LENGTH, has_marks, heading
 
+ALTERNATIVES: Final = 3
+"""So many other ways to understand an ambiguous wish are told, at most."""
 LOOKED_AT: Final = 20_000
 """Characters of a text that the rules look at: a wish is said in its beginning."""
 
@@ -22,15 +24,19 @@ RULES: Final[Mapping[TaskType, str]] = {
 }
 """The words that make a type, in the order in which they are looked for."""
 
-FOLDER = re.compile(r"\bin[ \t]{1,3}((?:[A-Za-z]:[\\/]|/)[^\s\"'`<>|,;*?]{1,400})")
+FOLDER = re.compile(r"\bin[ \t]{1,3}((?:[A-Za-z]:[\\/]|/|\.{1,2}[\\/]|~[\\/])[^\s\"'`<>|,;*?]{1,400})")
 
 
 @dataclass(frozen=True)
 class Wish:
+    """`decided` says of each part whether a word of the text made it (`rules`) or none did (`default`)."""
+
     type: TaskType
     title: str
     prompt: str
     cwd: str | None
+    decided: Mapping[str, SaidBy]
+    alternatives: tuple[Alternative, ...] = ()
 
 
 def read_wish(text: str, notes: list[str]) -> Wish:
@@ -40,11 +46,20 @@ def read_wish(text: str, notes: list[str]) -> Wish:
     first = prompt.split("\n", 1)[0]
     if has_marks(text):
         notes.append("The file has the marks of a task file but no front matter: all of it is the prompt.")
+    kinds = [kind for kind, words in RULES.items() if _holds(beginning, words)]
+    title, cwd = shortened(heading(first) or first, TITLE_LENGTH), _folder(beginning, notes)
     return Wish(
-        type=next((kind for kind, words in RULES.items() if _holds(beginning, words)), "analyze"),
-        title=shortened(heading(first) or first, TITLE_LENGTH),
+        type=kinds[0] if kinds else "analyze",
+        title=title,
         prompt=prompt,
-        cwd=_folder(beginning, notes),
+        cwd=cwd,
+        decided={
+            "type": "rules" if kinds else "default",
+            "title": "default",
+            "cwd": "default" if cwd is None else "rules",
+            "target_files": "default",
+        },
+        alternatives=tuple(Alternative(task_type=kind, title=title) for kind in kinds[1:][:ALTERNATIVES]),
     )
 
 

@@ -9,6 +9,11 @@ TASK_QUEUED: Final = "task_queued"
 TASK_RELEASED: Final = "task_released"
 TASK_ARCHIVED: Final = "task_archived"
 
+# mediation
+MEDIATION_STARTED: Final = "mediation_started"
+MEDIATION_FINISHED: Final = "mediation_finished"
+SUMMARIZED: Final = "summarized"
+
 # an attempt
 TASK_CLAIMED: Final = "task_claimed"
 TASK_INTERRUPTED: Final = "task_interrupted"
@@ -25,6 +30,7 @@ TURN_FINISHED: Final = "turn_finished"
 INACTIVITY_TIMEOUT: Final = "inactivity_timeout"
 CHECK_STARTED: Final = "check_started"
 CHECK_FINISHED: Final = "check_finished"
+VALIDATED: Final = "validated"
 RETRY_SCHEDULED: Final = "retry_scheduled"
 QUOTA_WAIT_STARTED: Final = "quota_wait_started"
 STALE_RESULT_REJECTED: Final = "stale_result_rejected"
@@ -109,6 +115,11 @@ EXECUTOR: Final = "claude"
 
 CIRCUIT_FAILURES: Final = 3
 """So many attempts in a row that an executor failed open its circuit."""
+
+MODEL_FAILURES: Final = frozenset(
+    {"unreachable", "model_missing", "silent", "timeout", "cut_off", "server_error", "not_ollama"}
+)
+"""Fallbacks that tell of the local model's server, not of what was asked."""
 
 SYSTEM: Final = "system"
 """The stream of what belongs to no task."""

@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas import attempt, disk, executor, files, moving, notice, record, service, task, turn
+from schemas import (
+    attempt,
+    disk,
+    executor,
+    files,
+    mediation,
+    moving,
+    notice,
+    record,
+    service,
+    task,
+    turn,
+    validation,
+)
 from schemas.word import Fact
 
 FACTS: Mapping[str, type[Fact]] = MappingProxyType(
@@ -19,12 +32,16 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             task.RetryRequested,
             task.TaskPaused,
             task.TaskResumed,
+            mediation.MediationStarted,
+            mediation.MediationFinished,
+            mediation.Summarized,
             attempt.TaskClaimed,
             attempt.TaskInterrupted,
             attempt.LeaseExtended,
             attempt.LeaseExpired,
             attempt.CheckStarted,
             attempt.CheckFinished,
+            validation.Validated,
             attempt.RetryScheduled,
             attempt.QuotaWaitStarted,
             attempt.StaleResultRejected,

@@ -10,6 +10,8 @@ from schemas.word import Command, Count, Fact, Microseconds, Part, Sha256, Usd
 TaskType = Literal["analyze", "summarize", "code_review", "documentation", "bug_fix"]
 Priority = Literal["high", "medium", "low"]
 Origin = Literal["inbox", "cli"]
+SaidBy = Literal["author", "rules", "model", "default"]
+"""Who said a part of a task: a person outright, a word that the rules know, the local model, nobody."""
 
 
 class Criterion(Part):
@@ -19,11 +21,19 @@ class Criterion(Part):
     check: str | None = None
 
 
+class Alternative(Part):
+    """Another way to understand an ambiguous wish."""
+
+    task_type: TaskType
+    title: str
+
+
 class TaskSpec(Part):
     """What a task file (or free text) asks for, read, checked and with its defaults filled in.
 
     `cwd` is the real path of the working directory, `allowed_root` the real path
-    that it was found to be inside.
+    that it was found to be inside. Of free text the rules have said what it asks for (`shaped_by`),
+    and `decided` tells of each part who said it: a model may change nothing but a `default`.
     """
 
     title: str
@@ -48,6 +58,8 @@ class TaskSpec(Part):
     max_turns: int | None = Field(default=None, ge=1)
     commit: Literal["no", "branch", "push", "pr"] = "no"
     shaped_by: Literal["author", "rules"] = "author"
+    decided: dict[str, SaidBy] = Field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -78,10 +90,12 @@ class TaskRefused(Fact):
     line: Count | None = None
 
 
-class TaskQueued(Fact):
-    """The owner has given the task its place. `waits_for` are tasks that must succeed first."""
+class Placed(Fact):
+    """A place in the queue. `waits_for` are tasks that must succeed first.
 
-    TYPE: ClassVar[str] = names.TASK_QUEUED
+    `title`, `task_type`, `agent` and `cwd` are what holds from here on.
+    """
+
     priority: Priority
     cwd: str
     waits_for: tuple[str, ...]
@@ -89,6 +103,20 @@ class TaskQueued(Fact):
     title: str
     task_type: TaskType
     executor: str = names.EXECUTOR
+    agent: str | None = None
+
+
+class TaskQueued(Placed):
+    """The owner has given the task its place.
+
+    Of a wish in plain words `decided` says who said which part; `target_files` are what the mediator found in
+    its words, None: as received. `alternatives` are other ways to understand it: nothing acts on them.
+    """
+
+    TYPE: ClassVar[str] = names.TASK_QUEUED
+    target_files: tuple[str, ...] | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    decided: dict[str, SaidBy] = Field(default_factory=dict)
 
 
 class TaskReleased(Fact):
@@ -115,7 +143,7 @@ class CancelRequested(Fact):
     reason: str
 
 
-class RetryRequested(TaskQueued):
+class RetryRequested(Placed):
     """Somebody wants the task done again, or at once; it gets a new place in the queue.
 
     `was` is its status until now; `archived` is where its file lies by now.

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from schemas.free_text import read_wish
 from schemas.front_matter import entries, split
 from schemas.shown import quoted
-from schemas.task import Criterion
+from schemas.task import Alternative, Criterion, SaidBy
 from schemas.task_body import read_body
 from schemas.task_fields import Fields, agent_for, read_fields
 from schemas.task_text import MAX_BYTES, read_text
@@ -26,6 +28,8 @@ class TaskFile(Fields):
     criteria: tuple[Criterion, ...] = ()
     context: str = ""
     shaped_by: Literal["author", "rules"] = "author"
+    decided: dict[str, SaidBy] = Field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
 
 
 def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFile:
@@ -46,6 +50,8 @@ def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFi
             prompt=wish.prompt,
             cwd=wish.cwd,
             shaped_by="rules",
+            decided=dict(wish.decided),
+            alternatives=wish.alternatives,
             warnings=tuple(notes),
         )
     fields = read_fields(entries(parts.source, parts.first_line), parts.first_line - 1)

@@ -56,7 +56,8 @@ class TurnReport(Part):
     (the service was told to stop), `inactivity` (it fell silent) or `not_started` (`note` says why).
     `exit_code` is negative for a signal. `result_text` is at most 64 KiB. `cost_usd` and
     `usage` are the process's own totals, which some versions go on counting after a resume.
-    `resets_at` is when a used-up quota is full again, where the agent said so.
+    `resets_at` is when a used-up quota is full again, where the agent said so. `answer_cut` says
+    that the model's own limit cut the answer off, not ours of what is kept.
     """
 
     ended: Literal["exited", "timeout", "cancelled", "interrupted", "inactivity", "not_started"]
@@ -69,6 +70,7 @@ class TurnReport(Part):
     result_text: str = ""
     has_structured_output: bool = False
     deferred: bool = False
+    answer_cut: bool = False
     api_error_status: int | None = None
     assistant_error: str | None = None
     rate_limit_rejected: bool = False

@@ -85,6 +85,7 @@ NO_ANSWER = "no answer from the model: API Error: "
 REFUSED_FOR_NOW = "the model's service refused for now: "
 NOT_ALLOWED = "the agent may not use its model: "
 AN_ERROR = "the agent ended with an error: "
+CUT_OFF = "the agent's answer was cut off at its model's limit: "
 
 ANSWERED = (
     Case(
@@ -114,8 +115,28 @@ ANSWERED = (
     Case(
         "ZEMPTY",
         "the answer is empty",
-        (failed("fatal", "empty_result", "the agent ended without an answer."),),
+        (failed("validation", "empty_output", "the agent ended without an answer."),),
         (Reply(""), Reply(""), Reply("")),
+    ),
+    Case(
+        "ZCUTOFF",
+        "the model's limit cuts the answer off, each time that the CLI lets it go on",
+        (
+            failed(
+                "validation",
+                "truncated_output",
+                f"{CUT_OFF}API Error: Claude's response exceeded the {ANY_WORDS} token maximum.{ANY_WORDS}",
+            ),
+        ),
+        tuple(Reply("And then", cut=True) for _ in range(6)),
+        task_type="analyze",
+    ),
+    Case(
+        "ZMENDED",
+        "the model's limit cuts the answer off once, and the CLI lets it go on",
+        SUCCEEDED,
+        (Reply("And then", cut=True), Reply("all was well.")),
+        task_type="analyze",
     ),
     Case(
         "ZCLEAR",

@@ -23,6 +23,7 @@ from schemas.attempt import (
 from schemas.files import ArtifactWritten
 from schemas.process import ProcessIdentity
 from schemas.task import (
+    Placed,
     RetryRequested,
     TaskArchived,
     TaskQueued,
@@ -273,7 +274,7 @@ def retry_requested(
     waits_for: tuple[str, ...] = (),
 ) -> RetryRequested:
     return RetryRequested(
-        **queued(waits_for).model_dump(),
+        **queued(waits_for).model_dump(include=set(Placed.model_fields)),
         task_id=task_id,
         attempt=attempt,
         was=was,

@@ -45,7 +45,7 @@ class Reply:
     """One answer: a text and tool calls, or an error's status, or silence.
 
     `silence` is kept before the first byte, or after the text has been sent; it lasts
-    until the caller goes or the stand-in is closed.
+    until the caller goes or the stand-in is closed. `cut` says that the model's limit of output was reached.
     """
 
     text: str = ""
@@ -54,6 +54,7 @@ class Reply:
     message: str = "scripted"
     headers: Mapping[str, str] = field(default_factory=dict)
     silence: Literal["none", "at_once", "midway"] = "none"
+    cut: bool = False
     usage: Mapping[str, int] = field(default_factory=lambda: dict(USAGE))
 
 
@@ -262,7 +263,8 @@ def _head(body: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
 
 
 def _end(reply: Reply) -> dict[str, Any]:
-    return {"stop_reason": "tool_use" if reply.calls else "end_turn", "stop_sequence": None}
+    whole = "tool_use" if reply.calls else "end_turn"
+    return {"stop_reason": "max_tokens" if reply.cut else whole, "stop_sequence": None}
 
 
 def _events(token: str, reply: Reply, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,6 @@ class Evt:
 
     def __call__(self, *words: str) -> Said:
         self._capture.readouterr()
-        code = call(words, {"EVT_HOME": str(self.root)})
+        code = call(words, {"EVT_HOME": str(self.root), "LLAMA_MODEL": ""})
         out, err = self._capture.readouterr()
         return Said(code, out, err)

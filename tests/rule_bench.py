@@ -15,6 +15,7 @@ from schemas.attempt import (
     CheckResult,
     ClaimTask,
     Conditions,
+    EndAttempt,
     ExtendLease,
     FinishStep,
     InterruptAttempt,
@@ -359,6 +360,10 @@ class Bench:
         head = self.log.head()
         self.dispatch(self.command(kind, **over))
         return list(self.log.all(head))
+
+    def end(self, **over: Any) -> list[Recorded]:
+        """Judge the attempt: what follows from it. What was measured of it is left out."""
+        return [event for event in self.do(EndAttempt, **over) if event.type != names.VALIDATED]
 
     def state(self, decider: Decider[Any]) -> Any:
         state, _ = self.dispatch.state(decider, STREAM)

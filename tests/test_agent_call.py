@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from handlers.agent_call import agent_environment, arguments, deny_rule
 from handlers.ports import AgentOrder
+from schemas.tools import MODES
 
 SESSION = "0618f5b2-67e0-407e-9ce3-def65c14b3fd"
 
@@ -95,6 +96,19 @@ def test_grants_limits_denials_and_instructions_are_said() -> None:
         *("--max-budget-usd", "0.5"),
         *("--append-system-prompt-file", "/tmp/i.md"),
     ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_permission_mode_is_the_order_s(mode: str) -> None:
+    words = arguments(order(permission_mode=mode), None, skip_permissions=False)
+    assert words[words.index("--permission-mode") + 1] == mode
+    assert len(words) == len(arguments(order(), None, skip_permissions=False))
+
+
+@pytest.mark.parametrize("mode", ["bypassPermissions", "", "default --allowedTools Bash", "auto"])
+def test_no_order_has_a_mode_that_no_agent_may_have(mode: str) -> None:
+    with pytest.raises(ValueError, match="permission mode"):
+        arguments(order(permission_mode=mode), None, skip_permissions=False)
 
 
 def test_skipping_permissions_takes_the_place_of_the_mode() -> None:

@@ -385,7 +385,8 @@ def test_the_summary_of_a_failure_says_why_and_what_to_do_next(lives: Lives) -> 
 
 
 def test_a_summary_holds_nothing_that_a_terminal_would_obey(lives: Lives) -> None:
-    lives.tell("T", received("T", title="\x1b[2Jroof\u202e"), queued(), claimed(1), turn_started(1))
+    titled = queued().model_copy(update={"title": "\x1b[2Jroof\u202e"})
+    lives.tell("T", received("T"), titled, claimed(1), turn_started(1))
     lives.tell("T", turn_finished(1, result_text="\x1b]0;mine\x07\tend"))
     told = summary(stream(lives))
     assert all(sign.isprintable() or sign == "\n" for sign in told)

@@ -1,7 +1,7 @@
 """The files of an attempt: the latest comparison counts, and comes on top of the attempts before."""
 
 from handlers.attempt import ATTEMPT
-from schemas.attempt import EndAttempt, FinishStep, NoteFiles
+from schemas.attempt import FinishStep, NoteFiles
 from tests.rule_bench import ANSWERED, OTHER_SHA, TURNING, Bench, claimed, interrupted, snapshot, types
 
 
@@ -57,5 +57,5 @@ def test_a_comparison_that_failed_is_named_in_the_evidence() -> None:
     note = "what was changed could not be found out: no permission"
     bench = Bench(*ANSWERED)
     bench.do(FinishStep, phase="compare", percent_complete=100, blob=None, note=note)
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert event.data["evidence"][-1] == note

@@ -262,7 +262,7 @@ def test_a_silence_stands_before_the_turn_that_it_ended() -> None:
 
 def test_a_good_turn_ends_the_task_well() -> None:
     bench = Bench(*ANSWERED)
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert event.type == "task_succeeded"
     assert (event.data["claimed"], event.data["verified"]) == ("Done.", "unchecked")
     assert "no file was modified" in event.data["evidence"]
@@ -277,7 +277,7 @@ def test_a_good_turn_ends_the_task_well() -> None:
 
 def test_a_bad_turn_ends_the_task_with_class_reason_and_advice() -> None:
     bench = Bench(*TURNING, turn_finished(subtype="error_max_turns", is_error=True))
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert event.type == "task_failed"
     assert (event.data["error_class"], event.data["reason"]) == ("turn_cap", "max_turns")
     assert event.data["suggested_actions"] == ["Raise `max_turns`."]
@@ -286,10 +286,10 @@ def test_a_bad_turn_ends_the_task_with_class_reason_and_advice() -> None:
 
 def test_files_that_were_found_count_in_the_verdict() -> None:
     denied = turn_finished(denials=(DENIED,))
-    assert types(Bench(*TURNING, denied).do(EndAttempt)) == ["task_failed"]
+    assert types(Bench(*TURNING, denied).end()) == ["task_failed"]
     bench = Bench(*TURNING, denied)
     bench.do(NoteFiles)
-    assert types(bench.do(EndAttempt)) == ["task_succeeded"]
+    assert types(bench.end()) == ["task_succeeded"]
 
 
 @pytest.mark.parametrize("facts", [RUNNING, TURNING, (*ANSWERED, interrupted(), claimed(2))])
@@ -302,7 +302,7 @@ def test_a_task_that_was_to_stop_is_cancelled_even_after_a_good_turn() -> None:
     bench = Bench(*RUNNING)
     bench.do(CancelTask, reason="wrong file", actor="cli:bob")
     bench.given(turn_started(), turn_finished())
-    (event,) = bench.do(EndAttempt, actor="worker:w1")
+    (event,) = bench.end(actor="worker:w1")
     assert event.type == "task_cancelled"
     assert (event.data["reason"], event.data["by"], event.data["attempt"]) == ("wrong file", "cli:bob", 1)
 
@@ -355,7 +355,7 @@ def test_an_answer_that_was_paid_for_is_judged_and_not_asked_for_again(
     over: dict[str, Any], end: str
 ) -> None:
     bench = Bench(*TURNING, turn_finished(**over))
-    assert types(bench.do(InterruptAttempt, worker_died=True)) == [end]
+    assert types(bench.do(InterruptAttempt, worker_died=True)) == ["validated", end]
     assert types(Bench(*CANCELLING).do(InterruptAttempt)) == ["task_cancelled"]
 
 
@@ -375,7 +375,7 @@ def test_a_turn_without_an_answer_is_done_again(over: dict[str, Any]) -> None:
 
 def test_a_clock_that_went_back_makes_no_negative_time() -> None:
     bench = Bench(*ANSWERED)
-    (event,) = bench.do(EndAttempt, time=1)
+    (event,) = bench.end(time=1)
     assert event.data["elapsed_ms"] == 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from handlers.agents import built_in
 from handlers.outcome import Verdict
 from handlers.prompt import compose
 from schemas import names
@@ -164,7 +165,8 @@ def test_a_task_whose_text_begins_like_a_command_arrives_as_text(typed: str, tmp
         with ModelApi() as api:
             place = Place(tmp_path / cli.name, cli, api.url)
             api.script("ZTYPED", Reply("Done."))
-            prompt = compose(spec(prompt=f"{typed} ZTYPED", title=typed).model_dump(), "-----")
+            fields = spec(prompt=f"{typed} ZTYPED", title=typed).model_dump()
+            prompt = compose(built_in("bug_fix"), fields, "-----")
             played = await play(place, place.order(prompt))
             assert played.verdict.kind == "succeeded"
             assert any(f"\n{typed} ZTYPED\n" in text for text in api.asked("ZTYPED")[0].texts)

@@ -14,6 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from adapters.process_tree import alive
+from handlers.agents import built_in
 from handlers.ports import AgentOrder
 from handlers.prompt import compose_resume
 from handlers.session import session_lost
@@ -37,7 +38,8 @@ PATIENCE_S = 30.0
 def going_on(order: AgentOrder, token: str, why: str, **changed: Any) -> AgentOrder:
     """The next turn of an order's session, as a worker would order it."""
     fields = spec(title="Going on", prompt=token).model_dump(mode="json")
-    return replace(order, resume=True, prompt=compose_resume(fields, "-----", why), **changed)
+    prompt = compose_resume(built_in("bug_fix"), fields, "-----", why)
+    return replace(order, resume=True, prompt=prompt, **changed)
 
 
 def test_a_used_up_window_says_its_end_and_the_session_goes_on_after_it(tmp_path: Path) -> None:

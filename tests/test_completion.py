@@ -45,6 +45,12 @@ def kind(line: str, word: str = "") -> str:
 # what is offered
 
 
+def test_the_agents_of_the_home_are_offered() -> None:
+    found = answer(["agents", "show"], "n", lambda _: TASKS, lambda _: ("analyze", "notes")).found
+    assert [one.text for one in found] == ["notes"]
+    assert offered("agents") == ["list", "show", "check"]
+
+
 def test_every_verb_that_the_help_shows_is_offered_with_its_line() -> None:
     found = answer([], "", lambda _: TASKS).found
     assert {one.text: one.says for one in found} == {name: VERBS[name].line for name in SHOWN_VERBS}
@@ -65,7 +71,7 @@ def test_all_that_a_verb_takes_is_offered(verb: str) -> None:
     assert sorted(offered(verb, "-")) == sorted(name for one in actions for name in one.option_strings)
     for action in actions:
         value = str(action.metavar or action.dest.upper())
-        known = {*rules.TASKS, *rules.PLACES, *rules.LISTED, *rules.UNTOLD}
+        known = {*rules.TASKS, rules.AGENT, *rules.PLACES, *rules.LISTED, *rules.UNTOLD}
         assert action.nargs == 0 or action.choices or value in known, f"say what {value} is in candidates.py"
         if action.choices:
             asked = f"{verb} {action.option_strings[-1]}" if action.option_strings else verb

@@ -123,8 +123,8 @@ def test_three_failures_of_the_executor_in_a_row_are_due_to_open_its_circuit(
     "answer",
     [
         succeeded(),
-        failed(1, "fatal", "empty_result"),
-        failed(1, "validation", "check_failed"),
+        failed(1, "validation", "empty_output"),
+        retry_scheduled(1, error_class="validation"),
         failed(1, "turn_cap", "max_turns"),
         retry_scheduled(1, error_class="timeout"),
         quota_wait_started(1),

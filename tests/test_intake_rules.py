@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from handlers.agents import built_in
 from handlers.decider import Refused
-from handlers.intake import Ground, place_of, spec_of
+from handlers.intake import Ground, place_of
+from handlers.intake import spec_of as spec_with
 from prompts import agents
+from schemas.task import TaskSpec
 from schemas.task_file import TaskFile, read_task
 
 GROUND = Ground(home="/homes/evt", base="/ground/base", allowed_root="/ground", windows=False)
@@ -17,6 +20,10 @@ PLACE = "/ground/base"
 def task(*front: str, body: str = "# T\n\nMend it.\n") -> TaskFile:
     text = "\n".join(("---", "type: fix", *front, "---", body))
     return read_task(text.encode(), "t.task.md", trusted=True)
+
+
+def spec_of(found: TaskFile, cwd: str | None, ground: Ground) -> TaskSpec:
+    return spec_with(found, cwd, ground, built_in(found.agent))
 
 
 def refusal(found: TaskFile, cwd: str | None = PLACE, ground: Ground = GROUND) -> Refused:
@@ -63,16 +70,16 @@ def test_a_place_where_a_task_may_not_work_is_refused(cwd: str, ground: Ground, 
     assert refusal(task(), cwd, ground).code == code
 
 
-def test_an_agent_that_nobody_wrote_is_refused_with_those_that_there_are() -> None:
-    refused = refusal(task("agent_type: plumber"))
-    assert refused.code == "unknown_agent"
-    assert "plumber" in refused.sentence
-    assert all(agent in refused.hint for agent in agents())
-
-
 @pytest.mark.parametrize("agent", sorted(agents()))
 def test_an_agent_that_there_is_may_be_named(agent: str) -> None:
     assert spec_of(task(f"agent_type: {agent}"), PLACE, GROUND).agent == agent
+
+
+def test_an_agent_that_cannot_do_what_the_type_is_for_is_said() -> None:
+    found = spec_of(task("agent_type: analyze"), PLACE, GROUND)
+    assert found.warnings == (
+        'The agent "analyze" has no tool that changes files, whatever the type allows.',
+    )
 
 
 def test_every_type_has_its_agent() -> None:
@@ -121,6 +128,8 @@ def test_what_a_file_says_is_what_the_task_is() -> None:
         "max_turns": 7,
         "commit": "no",
         "shaped_by": "author",
+        "decided": {},
+        "alternatives": [],
         "metadata": {"ticket": "42"},
     }
     assert any("ticket" in warning for warning in found.warnings)

@@ -41,6 +41,8 @@ def heard(sample: str, exit_code: int, said_on_stderr: str = "") -> TurnReport:
         "write-acceptedits-stream",
         "ratelimit-warning-headers-oauth",
         "defer-resume-allow-prompt-stream",
+        "judged/cut-off-mended-stream",
+        "judged/cut-off-mended-stream-330",
     ],
 )
 def test_a_whole_errorless_result_succeeds(sample: str) -> None:
@@ -64,6 +66,8 @@ def test_a_whole_errorless_result_succeeds(sample: str) -> None:
         ("judged/ratelimit-rejected-midturn-oauth", 1, "rate_limit", "rate_limit"),
         ("err401-maxretries0-json", 1, "auth", "authentication_failed"),
         ("ratelimit-credit-too-low", 1, "auth", "billing_error"),
+        ("judged/cut-off-stream", 1, "validation", "truncated_output"),
+        ("judged/cut-off-stream-330", 1, "validation", "truncated_output"),
         ("judged/err400ctx-json", 1, "fatal", "prompt_too_long"),
         ("stdin-9MB-330", 1, "fatal", "blocking_limit"),
         ("sigINT-stream-json", 0, "fatal", "error_during_execution"),
@@ -155,7 +159,8 @@ def test_the_exit_code_alone_decides_nothing() -> None:
 
 def test_a_structured_answer_needs_no_text() -> None:
     assert judge(report(result_text="", has_structured_output=True), []).kind == "succeeded"
-    assert judge(report(result_text=""), []).reason == "empty_result"
+    empty = judge(report(result_text=""), [])
+    assert (empty.error_class, empty.reason) == ("validation", "empty_output")
 
 
 def test_an_agent_that_could_not_be_started_says_why() -> None:
@@ -201,6 +206,24 @@ def test_an_error_in_the_result_is_told_apart(over: dict[str, Any], error_class:
     assert (verdict.error_class, verdict.reason) == (error_class, reason)
 
 
+def test_an_answer_that_the_model_s_limit_cut_off_is_no_success() -> None:
+    cut = judge(report(answer_cut=True), [])
+    assert (cut.error_class, cut.reason) == ("validation", "truncated_output")
+    assert cut.sentence == "the agent's answer was cut off at its model's limit."
+    error = "API Error: Claude's response exceeded the 64000 output token maximum."
+    turn = report(
+        answer_cut=True,
+        is_error=True,
+        exit_code=1,
+        assistant_error="max_output_tokens",
+        terminal_reason="api_error",
+        result_text=error,
+    )
+    assert judge(turn, []).reason == "truncated_output"
+    assert judge(turn, []).sentence.endswith(error)
+    assert judge(turn.model_copy(update={"api_error_status": 429}), []).error_class == "rate_limit"
+
+
 def test_a_used_up_window_is_no_fault_of_a_turn_that_was_answered_all_the_same() -> None:
     assert judge(report(rate_limit_rejected=True), []).kind == "succeeded"
 
@@ -244,6 +267,7 @@ REPORTS = st.builds(
     result_text=st.text(max_size=40),
     has_structured_output=st.booleans(),
     deferred=st.booleans(),
+    answer_cut=st.booleans(),
     api_error_status=st.none() | st.sampled_from([400, 401, 403, 429, 500, 529]),
     assistant_error=st.none() | st.sampled_from(["rate_limit", "overloaded", "billing_error", "unknown"]),
     rate_limit_rejected=st.booleans(),
@@ -259,7 +283,7 @@ def test_any_turn_gets_one_verdict(turn: TurnReport, files: list[str]) -> None:
     if verdict.kind == "succeeded":
         assert turn.has_result
         assert turn.subtype == "success"
-        assert not (turn.is_error or turn.deferred or turn.api_error_status)
+        assert not (turn.is_error or turn.deferred or turn.answer_cut or turn.api_error_status)
         assert turn.num_turns
     else:
         assert verdict.reason

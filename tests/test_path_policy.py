@@ -87,6 +87,13 @@ def test_our_own_state_is_no_working_directory(folder: str, below: str) -> None:
     )
 
 
+@pytest.mark.parametrize("task_type", ["bug_fix", "documentation"])
+def test_no_task_that_may_edit_works_where_agents_are_described(task_type: str) -> None:
+    found = refusal(f"{HOME}/prompts/agents", HOME, HOME, task_type, windows=False)
+    assert found is not None and found.code == "agents_folder"
+    assert refusal(f"{HOME}/prompts/agents", HOME, HOME, "analyze", windows=False) is None
+
+
 def test_a_folder_named_like_our_state_is_fine_elsewhere() -> None:
     assert judged("/srv/work/tasks") is None
     assert judged(f"{HOME}/prompts", root=HOME) is None

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.recorded_agent import MARK
 from adapters.recorded_misbehaviour import Memory, Misunderstood, title_of, wishes
+from handlers.agents import built_in
 from handlers.outcome import Verdict, judge
 from handlers.ports import AgentEnd
 from handlers.prompt import compose, compose_resume
@@ -63,7 +64,7 @@ def verdict(said: TurnReport) -> Verdict:
 
 
 def asking(*lines: str) -> str:
-    return "\n".join(["Task: Mend it", "Mend it.", *(f"RECORDED-MISBEHAVE: {line}" for line in lines)])
+    return "\n".join(["Title: Mend it", "Mend it.", *(f"RECORDED-MISBEHAVE: {line}" for line in lines)])
 
 
 def test_a_used_up_window_is_full_again_for_a_session_that_goes_on(tmp_path: Path) -> None:
@@ -95,7 +96,9 @@ def test_failures_of_several_lines_come_one_after_the_other(tmp_path: Path) -> N
 def test_turns_of_two_tasks_are_counted_apart_and_those_of_one_task_together(tmp_path: Path) -> None:
     fields = spec(title="Mend it", prompt="RECORDED-MISBEHAVE: network 1").model_dump(mode="json")
     other = {**fields, "title": "Mend the other"}
-    prompts = [compose(fields, "--a--"), compose(other, "--b--"), compose_resume(fields, "--c--", "It died.")]
+    agent = built_in("bug_fix")
+    prompts = [compose(agent, fields, "--a--"), compose(agent, other, "--b--")]
+    prompts.append(compose_resume(agent, fields, "--c--", "It died."))
     told = [verdict(turn(tmp_path, prompt)).kind for prompt in prompts]
     assert told == ["failed", "failed", "succeeded"]
     assert [title_of(prompt) for prompt in prompts] == ["Mend it", "Mend the other", "Mend it"]

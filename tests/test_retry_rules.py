@@ -53,10 +53,11 @@ WAYS: dict[str, dict[str, Any]] = {
     "turn_cap": {**FAILED, "subtype": "error_max_turns"},
     "budget": {**FAILED, "subtype": "error_max_budget_usd"},
     "interactive": {"deferred": True},
+    "validation": {"result_text": ""},
     "fatal": FAILED,
 }
 """A turn for each class of error that a turn can have."""
-MOST = {"timeout": 1, "inactivity": 2, "network": 3, "rate_limit": 3}
+MOST = {"timeout": 1, "inactivity": 2, "network": 3, "rate_limit": 3, "validation": 1}
 NOT_STARTED: dict[str, Any] = {"ended": "not_started", "exit_code": None, "has_result": False}
 DEATHS: list[dict[str, Any]] = [
     {"exit_code": code, "has_result": False} for code in (137, 143, 139, -9, -15, -11)
@@ -75,7 +76,7 @@ def again(bench: Bench, *, agent: bool = True, **turn: Any) -> list[Recorded]:
         bench.do(NoteAgent, attempt=attempt)
     bench.do(FinishTurn, attempt=attempt, report=report(**turn))
     bench.now += SECOND
-    return bench.do(EndAttempt, attempt=attempt)
+    return bench.end(attempt=attempt)
 
 
 def quota(bench: Bench, resets_in: int) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def test_the_same_command_decided_twice_wakes_at_the_same_moment() -> None:
     command, state = bench.command(EndAttempt), bench.state(ATTEMPT)
     first, second = ATTEMPT.decide(command, state), ATTEMPT.decide(command, state)
     assert first == second
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     elapsed = event.data["wake_at"] - event.time
     assert elapsed == int(event.data["delay_s"] * SECOND)
 
@@ -188,7 +189,7 @@ def test_what_has_spent_its_budget_is_not_tried_again(way: str) -> None:
     bench = Bench(*STATUSES["queued"], claimed(1, max_budget_usd=0.5), *TURNING[4:], agent_started())
     turn = quota(bench, 600 * SECOND) if way == "quota" else WAYS[way]
     bench.given(turn_finished(**{**turn, "cost_usd": 0.5}))
-    (end,) = bench.do(EndAttempt)
+    (end,) = bench.end()
     expected = "rate_limit" if way == "quota" else way
     assert (end.type, end.data["error_class"]) == ("task_failed", expected)
     assert "its budget is spent" in end.data["sentence"]
@@ -216,7 +217,7 @@ def test_the_wish_to_cancel_beats_whatever_became_of_the_attempt(way: str) -> No
     bench.do(FinishTurn, report=report(**turn))
     if way == "check_failed":
         bench.do(NoteCheck, result=check(passed=False))
-    (end,) = bench.do(EndAttempt)
+    (end,) = bench.end()
     assert (end.type, end.data["by"], end.data["reason"]) == ("task_cancelled", "cli:bob", "wrong file")
 
 

@@ -23,6 +23,16 @@ def test_every_default_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "enabled"),
+    [("", True), ("true", True), ("on", True), ("false", False), ("0", False), ("a, b,", ("a", "b"))],
+)
+def test_which_agents_there_are_is_yes_no_or_names(
+    tmp_path: Path, text: str, enabled: bool | tuple[str, ...]
+) -> None:
+    assert read(tmp_path, f"AGENTS_ENABLED={text}\n").agents_enabled == enabled
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "MAX_CONCURRENT_TASKS=7\n",
@@ -58,6 +68,41 @@ def test_a_number_of_workers_out_of_range_is_refused_with_the_range(tmp_path: Pa
 def test_a_budget_that_is_no_amount_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadSetting, match=r"CLAUDE_MAX_BUDGET_USD is .* an amount in dollars"):
         read(tmp_path, "", CLAUDE_MAX_BUDGET_USD=text)
+
+
+def test_thresholds_of_validation_are_the_agents_own_unless_they_are_set(tmp_path: Path) -> None:
+    found = read(tmp_path)
+    assert found.similarity_threshold is found.entropy_threshold is None
+    assert (found.validation_retries, found.validation_backoff) == (1, 2.0)
+    found = read(
+        tmp_path,
+        "VALIDATION_SIMILARITY_THRESHOLD=0\nVALIDATION_ENTROPY_THRESHOLD=1.0\n",
+        VALIDATION_MAX_RETRIES="0",
+        VALIDATION_BACKOFF_MULTIPLIER="1.5",
+    )
+    assert (found.similarity_threshold, found.entropy_threshold) == (0.0, 1.0)
+    assert (found.validation_retries, found.validation_backoff) == (0, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        ("VALIDATION_SIMILARITY_THRESHOLD", "1.01", "from 0 to 1"),
+        ("VALIDATION_ENTROPY_THRESHOLD", "-0.1", "from 0 to 1"),
+        ("VALIDATION_ENTROPY_THRESHOLD", "nan", "from 0 to 1"),
+        ("VALIDATION_SIMILARITY_THRESHOLD", "٠", "from 0 to 1"),
+        ("VALIDATION_MAX_RETRIES", "11", "from 0 to 10"),
+        ("VALIDATION_MAX_RETRIES", "", "from 0 to 10"),
+        ("VALIDATION_BACKOFF_MULTIPLIER", "0.5", "from 1 to 10"),
+        ("VALIDATION_BACKOFF_MULTIPLIER", "inf", "from 1 to 10"),
+        ("VALIDATION_BACKOFF_MULTIPLIER", "", "from 1 to 10"),
+    ],
+)
+def test_a_measure_out_of_range_is_refused_with_the_range(
+    tmp_path: Path, name: str, text: str, allowed: str
+) -> None:
+    with pytest.raises(BadSetting, match=f"{name} is .*{allowed}"):
+        read(tmp_path, "", **{name: text})
 
 
 def test_a_relative_root_is_refused(tmp_path: Path) -> None:

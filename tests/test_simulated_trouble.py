@@ -118,13 +118,26 @@ def test_a_check_that_passes_is_proof() -> None:
     assert any(line.startswith("check passed: `grep alpha cart.py`") for line in end.data["evidence"])
 
 
-def test_a_check_that_fails_fails_the_task_whatever_the_agent_says() -> None:
+def test_a_check_that_fails_is_told_to_the_agent_once_and_then_fails_the_task() -> None:
     world = world_of(a=with_checks("alpha", "grep omega cart.py"))
     serve(world)
     (end,) = events_of(world, names.TASK_FAILED)
     assert (end.data["error_class"], end.data["verified"]) == ("validation", "failed")
     assert end.data["claimed"] == "done"
-    assert [event.data["result"]["passed"] for event in events_of(world, names.CHECK_FINISHED)] == [False]
+    assert [event.data["result"]["passed"] for event in events_of(world, names.CHECK_FINISHED)] == [False] * 2
+    first, second = world.orders
+    assert (second.resume, second.session_id) == (True, first.session_id)
+    assert "1 of 1 checks failed: `grep omega cart.py`" in second.prompt
+
+
+def test_an_answer_is_measured_before_its_end_and_a_signal_changes_nothing() -> None:
+    world = world_of(a=task("alpha"))
+    serve(world)
+    (measured,) = events_of(world, names.VALIDATED)
+    (end,) = events_of(world, names.TASK_SUCCEEDED)
+    assert measured.position + 1 == end.position
+    result = measured.data["result"]
+    assert (result["valid"], result["issues"]) == (True, [])
 
 
 def test_checks_are_not_run_for_an_agent_that_failed() -> None:

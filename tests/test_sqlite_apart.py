@@ -63,6 +63,7 @@ CALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "status": (("status",),),
     "list": (("list",),),
     "show": (("show", "shop"),),
+    "agents": (("agents", "list"), ("agents", "show", "analyze"), ("agents", "check")),
     "tail": (("tail",),),
     "tail-events": (("tail-events", "--json"),),
     "project": (

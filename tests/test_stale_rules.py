@@ -70,7 +70,7 @@ def test_whoever_takes_over_from_a_holder_that_may_live_still_begins_a_session_o
 
 def test_a_silence_that_is_judged_after_the_lease_expired_goes_on_in_no_session() -> None:
     bench = Bench(*TURNING, agent_started(), turn_finished(ended="inactivity", has_result=False))
-    expired, again = bench.do(InterruptAttempt, lease_expired=True)
+    expired, _, again = bench.do(InterruptAttempt, lease_expired=True)
     assert (expired.type, again.type) == ("lease_expired", "retry_scheduled")
     assert again.data["resume"] is False
     assert bench.state(ATTEMPT).carry is None
@@ -78,4 +78,8 @@ def test_a_silence_that_is_judged_after_the_lease_expired_goes_on_in_no_session(
 
 def test_a_lease_that_expired_after_the_answer_takes_the_answer() -> None:
     bench = Bench(*ANSWERED)
-    assert types(bench.do(InterruptAttempt, lease_expired=True)) == ["lease_expired", "task_succeeded"]
+    assert types(bench.do(InterruptAttempt, lease_expired=True)) == [
+        "lease_expired",
+        "validated",
+        "task_succeeded",
+    ]

@@ -94,6 +94,10 @@ def test_a_task_is_queued_with_what_its_file_says() -> None:
         "title": "T",
         "task_type": "analyze",
         "executor": "claude",
+        "agent": "bug_fix",
+        "target_files": None,
+        "alternatives": [],
+        "decided": {},
     }
     assert bench.state(TASK).status == "waiting_dependency"
 
@@ -236,6 +240,7 @@ def test_an_ended_task_that_is_asked_for_again_gets_a_new_place(status: str) -> 
         "title": "Mend the sum",
         "task_type": "bug_fix",
         "executor": "claude",
+        "agent": "bug_fix",
         "attempt": attempts,
         "was": status,
         "reason": "once more",

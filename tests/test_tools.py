@@ -1,11 +1,13 @@
 """Tools by type: reading, editing, and a shell for bug_fix alone."""
 
+from itertools import combinations
 from typing import get_args
 
 import pytest
 
 from handlers.tools import BY_TYPE, edits, granted, offered
 from schemas.task import TaskType
+from schemas.tools import TOOLS
 
 
 def test_every_type_has_its_tools() -> None:
@@ -35,3 +37,26 @@ def test_only_bug_fix_has_a_shell() -> None:
 def test_an_unknown_type_has_no_tools_at_all() -> None:
     with pytest.raises(KeyError):
         offered("deploy")
+
+
+def test_every_tool_is_some_type_s_and_no_other_is() -> None:
+    assert {tool for tools in BY_TYPE.values() for tool in tools} == set(TOOLS)
+
+
+@pytest.mark.parametrize("task_type", BY_TYPE)
+def test_no_agent_widens_what_its_task_s_type_allows(task_type: str) -> None:
+    for size in range(len(TOOLS) + 1):
+        for wanted in combinations(TOOLS, size):
+            assert set(offered(task_type, wanted)) == set(offered(task_type)) & set(wanted)
+            assert set(granted(task_type, wanted)) == set(granted(task_type)) & set(wanted)
+            assert edits(task_type) or not edits(task_type, wanted)
+
+
+def test_an_agent_that_only_reads_changes_nothing_whatever_the_type() -> None:
+    assert offered("bug_fix", ("Read", "Glob")) == ("Read", "Glob")
+    assert not edits("bug_fix", ("Read", "Glob"))
+    assert edits("bug_fix", ("Read", "Bash")), "a shell can change files"
+
+
+def test_tools_that_nobody_knows_are_not_offered() -> None:
+    assert offered("bug_fix", ("Read", "WebFetch", "Bash(rm)")) == ("Read",)

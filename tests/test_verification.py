@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handlers.attempt import ATTEMPT
 from handlers.ending import full_verdict
 from handlers.verification import due_checks, evidence, failures, unproved_claims, verified
-from schemas.attempt import EndAttempt, InterruptAttempt, NoteFiles
+from schemas.attempt import InterruptAttempt, NoteFiles
 from tests.rule_bench import (
     Bench,
     check,
@@ -103,15 +103,24 @@ def test_a_check_that_failed_says_how(over: dict[str, Any], how: str) -> None:
 def test_a_task_whose_checks_passed_succeeds_as_verified() -> None:
     bench = ended(TESTS, PROSE)
     bench.given(checked())
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert (event.type, event.data["verified"]) == ("task_succeeded", "passed")
     assert event.data["evidence"][-2:] == ["check passed: `make test` (1.2 s)", "unproved: reads well"]
 
 
-def test_a_check_that_failed_ends_the_task_whatever_the_agent_says() -> None:
+def test_a_check_that_failed_is_told_to_the_agent_once_and_then_ends_the_task() -> None:
     bench = ended(TESTS, LINT)
     bench.given(checked(), checked(index=1, passed=False))
-    (event,) = bench.do(EndAttempt)
+    (again,) = bench.end()
+    assert (again.type, again.data["error_class"], again.data["reason"]) == (
+        "retry_scheduled",
+        "validation",
+        "check_failed",
+    )
+    assert again.data["sentence"].startswith("1 of 2 checks failed: `make test`")
+    bench.given(claimed(2), snapshot(2), turn_started(2, 1), turn_finished(2))
+    bench.given(checked(2), checked(2, index=1, passed=False))
+    (event,) = bench.end(attempt=2)
     assert (event.type, event.data["error_class"], event.data["reason"]) == (
         "task_failed",
         "validation",
@@ -125,7 +134,7 @@ def test_a_check_that_failed_ends_the_task_whatever_the_agent_says() -> None:
 def test_a_failure_of_the_agent_is_told_before_that_of_a_check() -> None:
     bench = ended(TESTS, subtype="error_max_turns", is_error=True)
     bench.given(checked(passed=False))
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert (event.data["error_class"], event.data["verified"]) == ("turn_cap", "failed")
 
 
@@ -139,7 +148,7 @@ def test_an_answer_whose_checks_were_not_run_is_no_success_yet() -> None:
 
 
 def test_without_an_answer_nothing_is_proved_or_claimed() -> None:
-    (event,) = ended(PROSE, has_result=False, exit_code=0).do(EndAttempt)
+    (event,) = ended(PROSE, has_result=False, exit_code=0).end()
     assert event.data["reason"] == "no_result"
     assert not [line for line in event.data["evidence"] if "unproved" in line]
 
@@ -147,7 +156,7 @@ def test_without_an_answer_nothing_is_proved_or_claimed() -> None:
 def test_what_was_renamed_was_changed_under_both_its_names() -> None:
     bench = ended(result_text="I renamed old.py and updated new.py, and I changed other.py.")
     bench.do(NoteFiles, files=({"path": "new.py", "change": "renamed", "moved_from": "old.py"},))
-    (event,) = bench.do(EndAttempt)
+    (event,) = bench.end()
     assert [line for line in event.data["evidence"] if "unproved" in line] == [
         "unproved claim: other.py was not modified"
     ]

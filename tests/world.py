@@ -18,6 +18,7 @@ from adapters.feed import Feed
 from adapters.intake import Intake
 from adapters.keeper import Keeper
 from adapters.leases import Leases
+from adapters.mediator import Mediator
 from adapters.policy_runner import PolicyRunner
 from adapters.reconcile import Reconcile
 from adapters.stamp import Stamp
@@ -25,13 +26,14 @@ from adapters.supervisor import Crew, Supervisor
 from adapters.timers import Timers
 from adapters.tree_signer import TreeSigner
 from adapters.waiting_log import WaitingLog
+from adapters.wish_reader import WishReader
 from adapters.worker import Worker
 from eventstore.event import Event, Place, Recorded
 from eventstore.log import WrongExpectedVersion
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
-from handlers.ports import Doorbell, NotNow
+from handlers.ports import Doorbell, Model, NotNow
 from projections.all_views import ALL
 from projections.live import LiveViews
 from projections.projection import Row
@@ -54,6 +56,7 @@ from tests.fakes import (
     FakeTree,
     World,
 )
+from tests.known_agents import FakeAgents
 
 RESERVE = 64 * 2**20
 
@@ -97,6 +100,19 @@ class InlineLog:
         return list(islice(self.world.log.all(after), limit))
 
 
+def conditions_of(workers: int) -> Conditions:
+    """Those of a service whose agent can be found."""
+    return Conditions(
+        executable="/usr/bin/agent",
+        executable_found=True,
+        max_turns=0,
+        timeout_s=300,
+        skip_permissions=False,
+        workers=workers,
+        watcher_running=True,
+    )
+
+
 def crew_of(
     world: World,
     workers: int = 2,
@@ -105,6 +121,7 @@ def crew_of(
     daily_budget_usd: float | None = None,
     processes: FakeProcesses | None = None,
     doorbell: Doorbell | None = None,
+    model: Model | None = None,
 ) -> Crew:
     """The same parts as the program's own composition, over fakes."""
     log = InlineLog(world)
@@ -116,22 +133,17 @@ def crew_of(
     folders, processes, inbox = FakeFolders(world), processes or FakeProcesses(world), FakeInbox(world)
     tree, blobs = wrap_tree(FakeTree(world)), FakeBlobs(world)
     ground = Ground(home=HOME, base=ROOT, allowed_root=ROOT, windows=False)
-    conditions = Conditions(
-        executable="/usr/bin/agent",
-        executable_found=True,
-        max_turns=0,
-        timeout_s=300,
-        skip_permissions=False,
-        workers=workers,
-        watcher_running=True,
-    )
-    claims = Claims(feed, dispatch, stamp, folders, processes, ground, conditions, daily_budget_usd)
+    mediator = Mediator(model, feed, stamp, lambda text: text, 8192)
+    budget = daily_budget_usd
+    outside = (folders, processes, FakeAgents())
+    claims = Claims(feed, dispatch, stamp, *outside, ground, conditions_of(workers), daily_budget_usd=budget)
     shop = Workshop(
         feed=feed,
         dispatch=dispatch,
         stamp=stamp,
         claims=claims,
         agent=wrap_agent(FakeAgent(world)),
+        mediator=mediator,
         checks=FakeChecks(world),
         tree=tree,
         blobs=blobs,
@@ -154,8 +166,10 @@ def crew_of(
         reconcile=reconcile,
         leases=Leases(feed, reconcile),
         claims=claims,
-        intake=Intake(feed, inbox, folders, ground, dispatch, stamp, lambda text: text),
-        policies=PolicyRunner(feed, dispatch, stamp),
+        intake=Intake(feed, inbox, folders, FakeAgents(), ground, dispatch, stamp, lambda text: text),
+        mediator=mediator,
+        wishes=WishReader(feed, mediator, folders, ground, dispatch, stamp),
+        policies=PolicyRunner(feed, dispatch, stamp, mediated=mediator.on),
         timers=Timers(feed, stamp),
         artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp, artifacts),
         archiver=Archiver(feed, inbox, dispatch, stamp),

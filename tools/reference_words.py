@@ -19,6 +19,8 @@ SUBJECTS = {
     "task": "Intake and the wishes of people",
     "attempt": "An attempt and the end of a task",
     "turn": "A turn of the agent",
+    "mediation": "The mediator",
+    "validation": "What is measured of an attempt",
     "executor": "What holds tasks up together",
     "files": "Files",
     "notice": "Notices",
@@ -59,7 +61,7 @@ bytes again. `results/index.json` maps each task's id to its artifact. `evt vali
 checks files against this schema, which also stands in `schemas/json/artifact.json`.
 
 The names of schema 1.0 are all there, also those that this version has nothing to say under:
-`llama` says `FALLBACK`, `validation` and `git` are empty, `parent_task_id` and `turn_of` are null.
+`llama` says `FALLBACK`, `git` is empty, `parent_task_id` and `turn_of` are null.
 """
 
 VIEWS = """# Views

@@ -18,6 +18,8 @@ def tried_again(error_class: ErrorClass, reason: str) -> str:
         return f"until it starts, first after {retries.delay_s:g} s, then up to {LONGEST_S / 60:g} min apart"
     often = how_often(retries.most)
     said = f"{often}, first after about {retries.delay_s:g} s, {session}"
+    if error_class == "validation":
+        return f"{said}; `VALIDATION_MAX_RETRIES` says how often"
     return f"{said}; a used-up window is waited for" if error_class == "rate_limit" else said
 
 

@@ -56,6 +56,7 @@ CASES: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
     ("any other error of the agent", {**FAULT, "subtype": "error_during_execution"}, ()),
     ("the agent waits for an approval", {"deferred": True}, ()),
     ("a result after no turns", {"num_turns": 0}, ()),
+    ("its answer was cut off at the model's limit", {"answer_cut": True}, ()),
     ("a result without an answer", {"result_text": " "}, ()),
     ("an edit or a command was denied, and no file changed", {"denials": DENIED}, ()),
     ("an edit was denied, but files changed", {"denials": DENIED}, ("a.py",)),
@@ -115,7 +116,8 @@ def retries_table() -> str:
     rows = ["| class | how often | first after | in the same session |", "|---|---|---|---|"]
     for name, retries in RETRIES.items():
         resumed = "yes" if retries.resume else "no"
-        rows.append(f"| `{name}` | {how_often(retries.most)} | {retries.delay_s:g} s | {resumed} |")
+        often = how_often(retries.most) + (" (`VALIDATION_MAX_RETRIES`)" if name == "validation" else "")
+        rows.append(f"| `{name}` | {often} | {retries.delay_s:g} s | {resumed} |")
     started = f"until it starts, at most {LONGEST_S / 60:g} min apart"
     rows.append(f"| the agent's program could not be started | {started} | {NOT_STARTED.delay_s:g} s | no |")
     rows.append("| any other | never | - | - |")

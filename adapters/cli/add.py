@@ -2,17 +2,28 @@
 
 import argparse
 import hashlib
+from functools import partial
 from typing import Any
 
 from adapters.cli.add_check import check
 from adapters.cli.call import Call
 from adapters.cli.disk_words import size
 from adapters.cli.failure import DISK_FAILED, GOOD, Failure
-from adapters.cli.given import Given, check_names, check_twice, given_by, ground_of, read_given
+from adapters.cli.given import (
+    Given,
+    agents_of,
+    check_names,
+    check_twice,
+    given_by,
+    ground_of,
+    read_given,
+)
+from adapters.cli.understood import understood, understood_in_words
 from adapters.cli.wait import check_timeout, wait_for
 from adapters.cli.writing import at_desk
 from adapters.desk import Desk
 from adapters.disk_room import free_bytes
+from adapters.settling import read_wishes
 from handlers.decider import Refused
 from handlers.disk import is_low
 from handlers.naming import free_id, id_from_stem, text_id
@@ -52,9 +63,9 @@ def run(call: Call) -> int:
         return check(call, given)
     with at_desk(call) as desk:
         _check_room(desk)
-        ground = ground_of(desk.home, desk.settings)
+        ground, agents = ground_of(desk.home, desk.settings), agents_of(desk.home, desk.settings)
         # Everything is read and checked before the first is taken in: all or nothing.
-        ready = [(one, *read_given(one, call.args, ground)) for one in given]
+        ready = [(one, *read_given(one, call.args, ground, agents)) for one in given]
         for one, task, spec in ready:
             check_names(one, task, spec, desk.storage.redact)
         _check_ids(desk, ready)
@@ -112,7 +123,10 @@ def _added(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str
         if no.code != KNOWN:
             raise
         return _row(desk.task(task_id), task_id, [f"{no.sentence} {no.hint}"], added=False)
-    return _row(desk.placed(task_id), task_id, list(spec.warnings), added=True)
+    wish = spec.shaped_by == "rules" and desk.settings.model is not None
+    placed = desk.placed(task_id, partial(read_wishes, desk) if wish else None)
+    row = _row(placed, task_id, list(spec.warnings), added=True)
+    return row | understood(placed) if spec.shaped_by == "rules" else row
 
 
 def _row(state: TaskState, task_id: str, warnings: list[str], *, added: bool) -> dict[str, Any]:
@@ -138,6 +152,8 @@ def _say(call: Call, added: list[dict[str, Any]], *, serviced: bool) -> None:
     for row in added:
         word = "received, not yet queued" if row["status"] == "received" else row["status"]
         call.output.line(f"{row['task_id']}  {word}")
+        for line in understood_in_words(row):
+            call.output.note(line)
         for warning in row["warnings"]:
             call.output.note(f"note: {warning}")
     if not serviced:

@@ -7,9 +7,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from adapters.agent_files import AgentFiles
 from adapters.cli.call import Call
 from adapters.cli.failure import CONFLICT, EXIT_OF_CODE, GOOD, USAGE, Failure
-from adapters.cli.given import Given, check_names, check_twice, ground_of, read_given
+from adapters.cli.given import Given, agents_of, check_names, check_twice, ground_of, read_given
 from adapters.cli.moments import minute
 from adapters.cli.output import Output
 from adapters.config.settings import read_settings
@@ -47,7 +48,8 @@ def check(call: Call, given: Sequence[Given]) -> int:
     for warning in settings.warnings:
         call.output.note(f"note: {warning}")
     with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
-        checking = Checking(log, ground_of(home, settings), call.args, Redactor(settings.secrets))
+        ground, agents = ground_of(home, settings), agents_of(home, settings)
+        checking = Checking(log, ground, agents, call.args, Redactor(settings.secrets))
         rows = [checking.row(one) for one in given]
     if call.output.json:
         call.output.document(rows)
@@ -61,9 +63,17 @@ def check(call: Call, given: Sequence[Given]) -> int:
 class Checking:
     """Judges one after the other; each sees those before it as if they had been taken in."""
 
-    def __init__(self, log: Log, ground: Ground, options: argparse.Namespace, redactor: Redactor) -> None:
+    def __init__(
+        self,
+        log: Log,
+        ground: Ground,
+        agents: AgentFiles,
+        options: argparse.Namespace,
+        redactor: Redactor,
+    ) -> None:
         self._dispatch = Dispatch(log, "", DECIDERS)
         self._ground = ground
+        self._agents = agents
         self._options = options
         self._redactor = redactor
         self._taken: dict[str, TaskState] = {}
@@ -72,7 +82,8 @@ class Checking:
     def row(self, given: Given) -> dict[str, Any]:
         task_id: str | None = None
         try:
-            task, spec = read_given(given, self._options, self._ground)
+            task, spec = read_given(given, self._options, self._ground, self._agents)
+            tools = self._agents.get(spec.agent).tools
             check_names(given, task, spec, lambda text: self._redactor.text(text)[0])
             task_id = self._id(given, task)
             if task_id is not None:
@@ -98,8 +109,8 @@ class Checking:
             "priority": spec.priority,
             "waits_for": [{"task_id": one, "status": self._task(one).status} for one in spec.after],
             "not_before": spec.not_before,
-            "tools": list(offered(spec.task_type)),
-            "allowed": list(granted(spec.task_type)),
+            "tools": list(offered(spec.task_type, tools)),
+            "allowed": list(granted(spec.task_type, tools)),
             "warnings": list(spec.warnings),
         }
 

@@ -82,6 +82,10 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
     "show": (
         Argument((), "ID", "the task's id or its beginning, in any case"),
     ),
+    "agents": (
+        Argument((), "ACTION", "default: list", choices=("list", "show", "check")),
+        Argument((), "AGENT", "show, check: this one"),
+    ),
     "tail": (
         Argument(("-f", "--follow"), "", "go on with what comes, until Ctrl-C"),
         Argument(("-n",), "N", "the last N events (default 20; all with --since)"),
@@ -96,7 +100,7 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
         ),
     ),
     "project": (
-        Argument((), "NAME", "the view: artifacts, costs, erasures, executors, in_inbox, metrics,…"),
+        Argument((), "NAME", "the view: artifacts, costs, erasures, executors, in_inbox, mediator,…"),
         Argument(("--at",), "P|T", "as it was: a global position, a time, or 10m for ten minutes ago"),
         Argument(("--explain",), "KEY", "which events made each row, or the row KEY, or its field KEY.FIELD"),
         Argument(("--write",), "", "with artifacts: write the files again from the log"),

@@ -16,6 +16,7 @@ MOST_IDS: Final = 200
 WORDS, FILES, FOLDERS = "words", "files", "folders"
 
 TASKS: Final = frozenset({"ID", "ID[,ID]"})
+AGENT: Final = "AGENT"
 PLACES: Final[Mapping[str, str]] = {
     "DIR": FOLDERS,
     "FILE": FILES,
@@ -64,9 +65,11 @@ class Known(NamedTuple):
 
 Tasks = Callable[[str | None], Iterable[Known]]
 """All tasks, the newest first, of the home that was named on the line, or of the one that is found."""
+Agents = Callable[[str | None], Iterable[str]]
+"""The names of that home's agents."""
 
 
-def answer(before: Sequence[str], word: str, tasks: Tasks) -> Answer:
+def answer(before: Sequence[str], word: str, tasks: Tasks, agents: Agents = lambda home: ()) -> Answer:
     """`before` are the words after `evt`, `word` is the one that is being written (it may be empty)."""
     named: str | None = None
     words = list(before)
@@ -84,7 +87,7 @@ def answer(before: Sequence[str], word: str, tasks: Tasks) -> Answer:
         return Answer(WORDS)
     line = _read(verb, words[1:], named)
     if line.open is not None:
-        return _values(line, line.open, word, tasks)
+        return _values(line, line.open, word, tasks, agents)
     if not line.plain and word.startswith("-"):
         name, assigned, value = word.partition("=")
         if not assigned:
@@ -92,11 +95,11 @@ def answer(before: Sequence[str], word: str, tasks: Tasks) -> Answer:
         option = line.option(name)
         if option is None or not option.value:
             return Answer(WORDS)
-        found = _values(line, option, value, tasks)
+        found = _values(line, option, value, tasks, agents)
         return found._replace(found=tuple(one._replace(text=f"{name}={one.text}") for one in found.found))
     place = line.place()
     if place is not None:
-        return _values(line, place, word, tasks)
+        return _values(line, place, word, tasks, agents)
     return _matching(_options(line), word) if not word and not line.plain else Answer(WORDS)
 
 
@@ -187,7 +190,7 @@ def _options(line: _Line) -> Iterator[Candidate]:
                 yield Candidate(name, option.says)
 
 
-def _values(line: _Line, argument: Argument, word: str, tasks: Tasks) -> Answer:
+def _values(line: _Line, argument: Argument, word: str, tasks: Tasks, agents: Agents) -> Answer:
     if argument.value in PLACES:
         return Answer(PLACES[argument.value])
     # Of a list only the last item is being written.
@@ -195,6 +198,8 @@ def _values(line: _Line, argument: Argument, word: str, tasks: Tasks) -> Answer:
     given = frozenset(head.lower().split(","))
     if argument.value in TASKS:
         known = _named(line, argument, tasks(line.home))
+    elif argument.value == AGENT:
+        known = (Candidate(name) for name in agents(line.home))
     else:
         known = (Candidate(one) for one in argument.choices or LISTED.get(argument.value, ()))
     found = _matching((one for one in known if one.text.lower() not in given), item).found

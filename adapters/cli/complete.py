@@ -5,7 +5,9 @@ word with, after a tab, what it is.
 """
 
 import argparse
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -18,9 +20,12 @@ from eventstore.log import LogUnreadable
 from projections import tasks
 from projections.projection import Row
 from projections.view_rows import ViewRows, ViewsDamaged
+from prompts import agents
 from schemas.shown import shown
 from schemas.task_id import ID
 
+AGENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""As schemas.agent has it, which takes its time to load."""
 LONGEST_TAIL: Final = 50_000
 """So many events that no view has stored yet are folded while somebody waits for a word."""
 TITLE: Final = 60
@@ -32,7 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(call: Call) -> int:
-    found = answer(call.args.before, call.args.word, lambda home: _tasks(call, home))
+    found = answer(
+        call.args.before, call.args.word, lambda home: _tasks(call, home), lambda home: _agents(call, home)
+    )
     call.output.line(found.kind)
     for one in found.found:
         call.output.line(f"{one.text}\t{one.says}" if one.says else one.text)
@@ -52,6 +59,15 @@ def _tasks(call: Call, home: str | None) -> Iterator[Known]:
         if ID.fullmatch(name):
             says = f"{row['status']}: {shown(str(row['title'] or ''), TITLE)}"
             yield Known(name, says, row["status"])
+
+
+def _agents(call: Call, home: str | None) -> Iterator[str]:
+    """The built-in ones and those of the home, by the names of their files alone."""
+    own: set[str] = set()
+    with suppress(Failure, OSError, RuntimeError):
+        folder = replace(call, args=argparse.Namespace(home=home)).home().root / "prompts" / "agents"
+        own = {path.stem for path in folder.glob("*.md") if AGENT_NAME.fullmatch(path.stem)}
+    yield from sorted(own | agents())
 
 
 def _rows(call: Call) -> dict[str, Row]:

@@ -8,11 +8,13 @@ import orjson
 from adapters.cli.columns import cut, padded
 from adapters.cli.disk_words import DISK
 from adapters.cli.holding_words import HOLDING
+from adapters.cli.mediation_words import MEDIATION
 from adapters.cli.moments import clock, millisecond, minute, span
 from adapters.cli.moving_words import MOVING
 from adapters.cli.output import Output
 from adapters.cli.record_words import RECORD
 from adapters.cli.telling import Data, Telling, after
+from adapters.cli.validation_words import VALIDATION
 from eventstore.event import Recorded
 from schemas import names
 from schemas.shown import shown
@@ -157,9 +159,11 @@ TELLING: Final[Mapping[str, Telling]] = {
     names.MIRROR_REPAIRED: Telling("yellow", _mended),
     names.VIEWS_REBUILT: Telling("yellow", lambda data: str(data["problem"])),
     **HOLDING,
+    **MEDIATION,
     **DISK,
     **MOVING,
     **RECORD,
+    **VALIDATION,
 }
 """Every type that this version knows."""
 

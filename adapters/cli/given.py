@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.agent_files import AgentFiles
 from adapters.cli.failure import CONFLICT, NOT_FOUND, USAGE, Failure
 from adapters.config.settings import Settings
 from adapters.home import Home
@@ -14,7 +15,7 @@ from adapters.storage import WINDOWS
 from handlers.decider import Refused
 from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
 from schemas.shown import quoted, shown
-from schemas.task import TaskSpec
+from schemas.task import SaidBy, TaskSpec
 from schemas.task_fields import MAX_AFTER, agent_for
 from schemas.task_file import MAX_BYTES, TaskFile, Unreadable, read_task
 from schemas.task_id import problem_with_id
@@ -66,11 +67,18 @@ def ground_of(home: Home, settings: Settings) -> Ground:
     )
 
 
-def read_given(given: Given, options: argparse.Namespace, ground: Ground) -> tuple[TaskFile, TaskSpec]:
+def agents_of(home: Home, settings: Settings) -> AgentFiles:
+    return AgentFiles(home.root, settings.agents_enabled)
+
+
+def read_given(
+    given: Given, options: argparse.Namespace, ground: Ground, agents: AgentFiles
+) -> tuple[TaskFile, TaskSpec]:
     """What it asks for, with what the command line says over it. Raises Failure with the reason."""
     try:
         task = _overridden(options, read_task(given.content, given.name, trusted=True))
-        return task, spec_of(task, _real(place_of(task, ground)), ground)
+        agent = agents.get(task.agent)
+        return task, spec_of(task, _real(place_of(task, ground)), ground, agent)
     except Unreadable as problem:
         raise Failure(USAGE, problem.code, f"{given.called}: {problem.reason}", problem.remedy) from None
     except Refused as no:
@@ -131,15 +139,24 @@ def _bytes_of(path: Path) -> bytes:
 def _overridden(options: argparse.Namespace, task: TaskFile) -> TaskFile:
     """What the command line says wins over what is written."""
     changes: dict[str, Any] = {}
+    said: dict[str, SaidBy] = {}
     if options.type:
         changes["type"] = "bug_fix" if options.type == "fix" else options.type
         changes["agent"] = agent_for(changes["type"])
+        said["type"] = "author"
+        changes["alternatives"] = ()
     if options.cwd is not None:
         changes["cwd"] = str(_expanded(options.cwd))
+        said["cwd"] = "author"
+    elif task.shaped_by == "rules" and task.cwd is not None and _real(task.cwd) is not None:
+        # Words say `./shop` of where they are written; where nothing stands there, of the base.
+        changes["cwd"] = str(Path(task.cwd).absolute())
     if options.priority:
         changes["priority"] = options.priority
     if options.after:
         changes["after"] = _ids(options.after)
+    if task.shaped_by == "rules":
+        changes["decided"] = {**task.decided, **said}
     return task.model_copy(update=changes)
 
 

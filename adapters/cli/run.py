@@ -14,6 +14,7 @@ from adapters.attempt import Fenced
 from adapters.cli.call import Call
 from adapters.cli.event_words import event_line
 from adapters.cli.failure import BAD, CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
+from adapters.cli.given import agents_of
 from adapters.cli.moments import now
 from adapters.cli.task_words import Around, name_of, waits
 from adapters.cli.writing import at_desk
@@ -60,6 +61,9 @@ def run(call: Call) -> int:
     with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
         if not owner:
             raise _owned(desk)
+        agents = agents_of(desk.home, desk.settings).catalogue()
+        for warning in (*agents.warnings, *agents.broken()):
+            call.output.note(f"note: {warning}")
         _finish_erasures(call, desk)
         _serve(call, desk, workers or desk.settings.workers, wait_s if call.args.drain else None)
         if call.args.drain:

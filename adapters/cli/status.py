@@ -10,6 +10,7 @@ from adapters.cli.event_words import TELLING, words
 from adapters.cli.failure import GOOD
 from adapters.cli.holding import holding, holding_in_words, looks_dead, today, today_in_words
 from adapters.cli.inbox import inbox, inbox_in_words
+from adapters.cli.mediation_words import model_in_words
 from adapters.cli.moments import ago, now, span
 from adapters.cli.output import STATUS_STYLE, Output
 from adapters.cli.ownership import in_words, service
@@ -21,6 +22,8 @@ from handlers.scheduling import low_disk
 from projections.costs import PROJECTION as COSTS
 from projections.executors import PROJECTION as EXECUTORS
 from projections.in_inbox import PROJECTION as IN_INBOX
+from projections.mediator import KEY
+from projections.mediator import PROJECTION as MEDIATOR
 from projections.projection import Row
 from projections.queue import PROJECTION as QUEUE
 from projections.queue import RANKS
@@ -31,7 +34,7 @@ from schemas.shown import shown
 
 LAST_ENDED: Final = 5
 WAITING_SHOWN: Final = 20
-VIEWS: Final = (TASKS, TYPES, QUEUE, EXECUTORS, COSTS, IN_INBOX)
+VIEWS: Final = (TASKS, TYPES, QUEUE, EXECUTORS, COSTS, IN_INBOX, MEDIATOR)
 LIVE: Final = tuple(status for status in names.STATUSES if status not in names.ENDED)
 
 
@@ -79,6 +82,7 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
         "holding": holding(executors, at),
         "disk": _disk(found, executors),
         "today": today(views, at),
+        "mediator": views.row("mediator", KEY),
         "running": running,
         "waiting": [{**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting],
         "ended": [{**row, "id": name_of(key, row)} for key, row in over.items()],
@@ -118,6 +122,8 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
     output.line(f"tasks    {', '.join(counts) or 'none yet'}")
     if told["today"] is not None:
         output.line(f"cost     {today_in_words(told['today'])}")
+    if told["mediator"] is not None:
+        output.line(f"model    {model_in_words(told['mediator'], at)}")
     if lying := inbox_in_words(told["inbox"]):
         output.line(f"inbox    {lying}")
     if told["disk"] is not None:

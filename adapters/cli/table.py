@@ -24,6 +24,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "Look", "what is going on now"),
     "list": Verb("list_tasks", "Look", "every task in a line"),
     "show": Verb("show", "Look", "all about one task"),
+    "agents": Verb("agents", "Look", "the agents that a task can have, and what is wrong with one"),
     "tail": Verb("tail", "Look", "read and follow the log"),
     "tail-events": Verb("tail", "Look", "the same as tail"),
     "project": Verb("project", "Look", "a view of the log, now or at any time before"),

@@ -7,6 +7,7 @@ from typing import Final
 
 from adapters.cli.attempt_words import attempts_in_words, checks_in_words
 from adapters.cli.event_words import event_line
+from adapters.cli.mediation_words import alternatives_in_words, decided_in_words, mediated_in_words
 from adapters.cli.moments import ago, day, minute, span
 from adapters.cli.output import Output
 from adapters.cli.task_words import Around, name_of, spent, waits
@@ -14,6 +15,7 @@ from eventstore.event import Recorded
 from projections import story as stories
 from projections.projection import Row
 from projections.story import NothingToWrite, Story
+from projections.validity import issues, latest, measures
 from schemas import names
 from schemas.shown import shown
 
@@ -44,6 +46,9 @@ def task_page(
     _title(page, key, row)
     _where(page, row)
     why = waits(row, around)
+    page.part("decided", decided_in_words(events))
+    page.part("or else", alternatives_in_words(events), "yellow")
+    page.part("mediator", mediated_in_words(events))
     page.part("now", [why] if why else [], "yellow")
     page.part("paused", _paused(row, events), "yellow")
     page.part("attempts", attempts_in_words(events))
@@ -53,7 +58,7 @@ def task_page(
     except NothingToWrite:
         page.part("outcome", ["none yet: no turn of an agent has ended"])
     else:
-        _outcome(page, story)
+        _outcome(page, story, events)
         _left_behind(page, story)
     if written is not None:
         page.part("artifact", [page.root / written["path"]])
@@ -102,7 +107,7 @@ def _where(page: Page, row: Row) -> None:
         page.part("over", [f"{minute(row['ended_at'])}, {ago(row['ended_at'], page.now)}"])
 
 
-def _outcome(page: Page, story: Story) -> None:
+def _outcome(page: Page, story: Story, events: Sequence[Recorded]) -> None:
     end = story.end.data if story.end is not None else {}
     report = story.report
     page.part("ended", [_process(story)])
@@ -110,6 +115,10 @@ def _outcome(page: Page, story: Story) -> None:
     page.part("claimed", claimed.splitlines() or ["nothing"])
     verified = end.get("verified", "unchecked")
     page.part("verified", [verified, *(f"- {found}" for found in end.get("evidence", ()))])
+    measured = latest(events)
+    page.part("measured", filter(None, [measures(measured)]))
+    page.part("failed by", issues(measured, deciding=True), "red")
+    page.part("signals", issues(measured, deciding=False), "yellow")
     if story.end is None:
         return
     if story.end.type == names.TASK_FAILED:

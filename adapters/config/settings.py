@@ -16,8 +16,10 @@ SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|API_?KEY|(?:PRIVATE|ACCESS|SIGNING)_?KEY|CREDENTIAL", re.IGNORECASE
 )
 SHORTEST_SECRET = 8
+OLLAMA_PORT = 11434
+SCHEME_PORTS = {"http": 80, "https": 443}
 
-WELL_KNOWN = frozenset({"CLAUDECODE", "OLLAMA_HOST"})
+WELL_KNOWN = frozenset({"CLAUDECODE"})
 """Names that other programs own; no word about them."""
 
 
@@ -38,7 +40,17 @@ class Settings:
     inactivity_s: int
     skip_permissions: bool
     env_allow: tuple[str, ...]
+    agents_enabled: bool | tuple[str, ...]
+    ollama_host: str
+    model: str | None
+    model_timeout_s: int
+    model_silence_s: int
+    model_num_ctx: int
     workers: int
+    similarity_threshold: float | None
+    entropy_threshold: float | None
+    validation_retries: int
+    validation_backoff: float
     disk_reserve_bytes: int
     allow_hard_links: bool
     signing_key: str | None
@@ -72,13 +84,33 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         inactivity_s=values["CLAUDE_INACTIVITY_SEC"],
         skip_permissions=values["CLAUDE_SKIP_PERMISSIONS"],
         env_allow=values["CLAUDE_ENV_ALLOW"],
+        agents_enabled=values["AGENTS_ENABLED"],
+        ollama_host=_ollama(values),
+        model=values["LLAMA_MODEL"],
+        model_timeout_s=values["LLAMA_TIMEOUT_SEC"],
+        model_silence_s=values["LLAMA_SILENCE_SEC"],
+        model_num_ctx=values["LLAMA_NUM_CTX"],
         workers=values["MAX_CONCURRENT_TASKS"],
+        similarity_threshold=values["VALIDATION_SIMILARITY_THRESHOLD"],
+        entropy_threshold=values["VALIDATION_ENTROPY_THRESHOLD"],
+        validation_retries=values["VALIDATION_MAX_RETRIES"],
+        validation_backoff=values["VALIDATION_BACKOFF_MULTIPLIER"],
         disk_reserve_bytes=values["DISK_RESERVE_MB"] * 2**20,
         allow_hard_links=values["EVT_ALLOW_HARDLINKS"],
         signing_key=_signing_key(written, environ),
         secrets=tuple(_secrets({**written, **environ})),
         warnings=(*_unknown({**written, **environ}), *_apart(base, root)),
     )
+
+
+def _ollama(values: Mapping[str, Any]) -> str:
+    """An URL with its port. OLLAMA_HOST wins, read as Ollama reads it: an URL has its scheme's port."""
+    said = str(values["OLLAMA_HOST"])
+    scheme, _, place = (said or str(values["LLAMA_HOST"])).rpartition("://")
+    if re.search(r":[0-9]+\Z", place) is None:
+        usual = SCHEME_PORTS.get(scheme, OLLAMA_PORT) if said else values["LLAMA_PORT"]
+        place = f"{place or '127.0.0.1'}:{usual}"
+    return f"{scheme or 'http'}://{place}"
 
 
 def _dotenv(path: Path) -> dict[str, str | None]:

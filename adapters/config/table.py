@@ -1,10 +1,13 @@
 """Every setting: its name, its default, what it means and how its text is read."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_SERVER = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]|(?=:))(?::(?P<port>[0-9]{1,5}))?")
 
 
 class BadSetting(Exception):
@@ -43,6 +46,26 @@ def _amount(text: str) -> float | None:
     return value
 
 
+def _share(text: str) -> float | None:
+    if not text:
+        return None
+    return _number(text, 0, 1, "a number from 0 to 1, such as 0.7, or nothing")
+
+
+def _factor(text: str) -> float:
+    return _number(text, 1, 10, "a number from 1 to 10")
+
+
+def _number(text: str, least: float, most: float, allowed: str) -> float:
+    try:
+        value = float(text) if text.isascii() else math.nan
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:  # NaN compares false with everything
+        raise ValueError(allowed)
+    return value
+
+
 def _yes(text: str) -> bool:
     word = text.lower()
     if word in ("1", "true", "yes", "on"):
@@ -63,6 +86,38 @@ def _folder(text: str) -> Path | None:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _agents(text: str) -> bool | tuple[str, ...]:
+    try:
+        return text == "" or _yes(text)
+    except ValueError:
+        if not _names(text):
+            raise ValueError("true, false, or names of agents with commas between them") from None
+        return _names(text)
+
+
+def _server(text: str) -> str:
+    """As it is written, or nothing; an address to listen on, as servers have it, means this machine."""
+    if not text:
+        return ""
+    scheme, parted, rest = text.rpartition("://")
+    found = _SERVER.fullmatch(rest.rstrip("/"))
+    if (
+        (parted and scheme not in ("http", "https"))
+        or found is None
+        or int(found["port"] or 1) not in range(1, 65_536)
+    ):
+        raise ValueError("a host, host:port, or an URL such as http://127.0.0.1:11434")
+    every = found["host"] in ("", "0.0.0.0", "[::]")  # noqa: S104  # nothing is bound: it is called
+    port = f":{found['port']}" if found["port"] else ""
+    return f"{scheme}://" * bool(scheme) + ("127.0.0.1" if every else found["host"]) + port
+
+
+def _model(text: str) -> str | None:
+    if len(text) > 200 or not re.fullmatch(r"[\w./:@-]*", text, re.ASCII):
+        raise ValueError("a model's name such as llama3.2:latest, or nothing")
+    return text or None
 
 
 def _any(text: str) -> str:
@@ -136,7 +191,56 @@ SETTINGS: tuple[Setting, ...] = (
         "More names of variables that the agent may see, separated by commas.",
         _names,
     ),
+    Setting(
+        "AGENTS_ENABLED",
+        "true",
+        "Agents that a task may have: true for all, false for the built-in ones alone, or names with commas.",
+        _agents,
+    ),
+    Setting(
+        "OLLAMA_HOST",
+        "",
+        "Where Ollama listens: host, host:port or URL; empty: LLAMA_HOST and LLAMA_PORT.",
+        _server,
+    ),
+    Setting("LLAMA_HOST", "127.0.0.1", "The host of Ollama, where OLLAMA_HOST does not say.", _server),
+    Setting("LLAMA_PORT", "11434", "Its port, where OLLAMA_HOST does not say.", _whole(1, 65_535)),
+    Setting(
+        "LLAMA_MODEL", "llama3.2:latest", "The local model that mediates; empty: the rules alone.", _model
+    ),
+    Setting("LLAMA_TIMEOUT_SEC", "60", "Seconds that one of its answers may take.", _whole(1, 3_600)),
+    Setting(
+        "LLAMA_SILENCE_SEC",
+        "4",
+        "Seconds that it may say nothing before the rules stand in for it; raise it for a slow machine.",
+        _whole(1, 600),
+    ),
+    Setting("LLAMA_NUM_CTX", "8192", "Its window in tokens.", _whole(1_024, 131_072)),
     Setting("MAX_CONCURRENT_TASKS", "3", "How many tasks run at the same time.", _whole(1, 64)),
+    Setting(
+        "VALIDATION_SIMILARITY_THRESHOLD",
+        "",
+        "How near the mediator's prompt must be to the task, 0 to 1, or it is said; empty: the agent's own.",
+        _share,
+    ),
+    Setting(
+        "VALIDATION_ENTROPY_THRESHOLD",
+        "",
+        "How much an answer's characters must vary, 0 to 1, or it is said; empty: the agent's own.",
+        _share,
+    ),
+    Setting(
+        "VALIDATION_MAX_RETRIES",
+        "1",
+        "How often the agent is told what was wrong with its answer (empty, cut off, a failed check).",
+        _whole(0, 10),
+    ),
+    Setting(
+        "VALIDATION_BACKOFF_MULTIPLIER",
+        "2",
+        "Each wait before such a retry is so many times the one before; the first takes about 1 s.",
+        _factor,
+    ),
     Setting(
         "DISK_RESERVE_MB",
         "64",
@@ -153,7 +257,7 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 PREFIXES = (
-    *("EVT_", "CLAUDE_", "LLAMA_", "OLLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE"),
+    *("EVT_", "CLAUDE_", "LLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE"),
     *("DISK_RESERVE", "GUARDED_WRITE"),
     *("AGENTS_ENABLED", "METRICS_INTERVAL", "GIT_AUTO_COMMIT", "APPROVAL_TTL"),
 )

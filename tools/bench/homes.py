@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from adapters.demo_home import NO_MODEL
 from adapters.home_making import make_home
 from eventstore.event import Recorded
 from eventstore.sqlite_log import SqliteLog
@@ -47,7 +48,8 @@ class BenchHome:
     @classmethod
     def make(cls, root: Path, executable: Path, environ: Mapping[str, str]) -> "BenchHome":
         made = make_home(root, register=False).root
-        (made / ".env").write_text(f"CLAUDE_EXECUTABLE='{executable}'\n", encoding="utf-8", newline="\n")
+        settings = f"CLAUDE_EXECUTABLE='{executable}'\n{NO_MODEL}"
+        (made / ".env").write_text(settings, encoding="utf-8", newline="\n")
         return cls(made, environ)
 
     def folder(self, number: int) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.demo_home import agent_setting
+from adapters.demo_home import NO_MODEL, agent_setting
 
 Before = Callable[[Path], None]
 SECRET: Final = "ghp_" + "0123456789abcdefghijABCDEFGHIJ" + "Zz0987"
@@ -58,7 +58,7 @@ def furnish(home: Path) -> None:
         given / f"{AFTER}.task.md",
         f"---\nid: {AFTER}\ntype: analyze\ncwd: '{shop(home, 'alpha')}'\n---\nLook.\n",
     )
-    _write(home / ".env", agent_setting())
+    _write(home / ".env", agent_setting() + NO_MODEL)
 
 
 def _write(place: Path, text: str) -> None:

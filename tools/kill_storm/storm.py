@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from adapters.demo_home import agent_setting
+from adapters.demo_home import NO_MODEL, agent_setting
 from adapters.home_making import make_home
 from eventstore.event import Recorded
 from eventstore.sqlite_log import SqliteLog
@@ -57,7 +57,7 @@ class StormHome:
 
     def __init__(self, root: Path, tasks: int) -> None:
         self.root = make_home(root, register=False).root
-        settings = agent_setting()
+        settings = agent_setting() + NO_MODEL
         (self.root / ".env").write_text(settings, encoding="utf-8", newline="\n")
         self.tasks = tasks
         for number in range(tasks):
