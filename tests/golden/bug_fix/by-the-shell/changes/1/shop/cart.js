@@ -1,0 +1,3 @@
+import { vat } from './vat.js';
+
+export const total = (pence) => pence + vat(pence);

@@ -1,0 +1,1 @@
+export const vat = (pence) => Math.floor(pence / 5);
