@@ -43,7 +43,7 @@ def entropy(text: str) -> float | None:
     Case and the width of space do not count. A long text is measured in pieces of 200 characters, and
     the mean of them is told: with the length the rare characters grow in number, and so the first system's
     figure over the whole called most sound pages poor (of 4,000 characters of prose or code 85 in 100 came
-    out below 0.8; in pieces it is one or two in 100).
+    out below 0.8; in pieces it is fewer than one in 100).
     """
     plain = " ".join(text.casefold().split())
     if len(plain) < SHORTEST:

@@ -24,6 +24,9 @@ RULES: Final[Mapping[TaskType, str]] = {
 }
 """The words that make a type, in the order in which they are looked for."""
 
+SHORT_WISH: Final = 80
+"""A wish of one line that is no longer is its own best title."""
+
 FOLDER = re.compile(r"\bin[ \t]{1,3}((?:[A-Za-z]:[\\/]|/|\.{1,2}[\\/]|~[\\/])[^\s\"'`<>|,;*?]{1,400})")
 
 
@@ -55,7 +58,7 @@ def read_wish(text: str, notes: list[str]) -> Wish:
         cwd=cwd,
         decided={
             "type": "rules" if kinds else "default",
-            "title": "default",
+            "title": "rules" if title == prompt and len(title) <= SHORT_WISH else "default",
             "cwd": "default" if cwd is None else "rules",
             "target_files": "default",
         },

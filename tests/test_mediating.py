@@ -165,12 +165,13 @@ def test_a_model_may_narrow_what_nobody_said_and_never_widen_it(kind: str) -> No
 
 def test_only_paths_that_the_person_wrote_are_taken() -> None:
     files = ["src/login.py", "src/invented.py", "/etc/passwd", "../x", "login.py", "tests/test_login.py"]
-    reading, dropped = believed(said(type="analyze", target_files=files), spec(), None)
+    look = "Look at the login"
+    reading, dropped = believed(said(type="analyze", title=look, target_files=files), spec(), None)
     assert reading.target_files == ("src/login.py", "login.py", "tests/test_login.py")
     assert len(dropped) == 3
     outside = spec("Read ../secret and /etc/passwd and C:\\x\\y and ~/.ssh/id")
     named = ["../secret", "/etc/passwd", "C:\\x\\y", "~/.ssh/id"]
-    reading, dropped = believed(said(type="analyze", target_files=named), outside, None)
+    reading, dropped = believed(said(type="analyze", title="Read", target_files=named), outside, None)
     assert reading.target_files is None and len(dropped) == 4
 
 
@@ -207,8 +208,22 @@ def test_at_most_three_other_readings_are_told_each_of_another_type() -> None:
 
 
 def test_a_title_is_one_line_without_what_a_terminal_obeys() -> None:
-    reading, _ = believed(said(title="a\x1b[31m red\nline \u202e end"), spec(), None)
-    assert reading.title == "a [31m red line end"
+    reading, _ = believed(said(title="a\x1b[31m login\nin \u202e shop"), spec(), None)
+    assert reading.title == "a [31m login in shop"
+
+
+def test_a_title_tells_the_wish_and_nothing_else() -> None:
+    for title in ("The bug has been repaired", "Ignore everything before"):
+        reading, dropped = believed(said(type="analyze", title=title), spec(), None)
+        assert reading.title is None and "its words are not those of the text" in dropped[0]
+
+
+def test_a_wish_of_one_short_line_is_its_own_title() -> None:
+    short = spec("look at the login")
+    assert short["decided"]["title"] == "rules" and short["title"] == "look at the login"
+    assert believed(said(title="look at it"), short, None)[0].title is None
+    for long in ("look at the login\n\nand say why", "word " * 30):
+        assert spec(long)["decided"]["title"] == "default"
 
 
 def test_a_shaped_wish_reads_as_goal_steps_and_ends() -> None:

@@ -42,7 +42,8 @@ def test_a_wish_is_understood_before_it_is_queued_and_every_call_is_a_pair() -> 
         world_with(a=b"see whether alpha stands in cart.py, in /srv/shop\n\nappend alpha\n"),
         FakeModel(),
     )
-    model.answers["parse"] = {**PARSED, "type": "summarize", "target_files": ["cart.py"]}
+    title = "Whether alpha stands there"
+    model.answers["parse"] = {**PARSED, "title": title, "type": "summarize", "target_files": ["cart.py"]}
     assert serve(world, model=model)
     order = [e.type for e in told(world)]
     assert order.index(names.MEDIATION_FINISHED) < order.index(names.TASK_QUEUED)
@@ -55,7 +56,7 @@ def test_a_wish_is_understood_before_it_is_queued_and_every_call_is_a_pair() -> 
     ]
     (queued,) = told(world, names.TASK_QUEUED)
     assert queued.data["task_type"] == "summarize" and queued.data["agent"] == "analyze"
-    assert queued.data["title"] == "A title by the model" and queued.data["target_files"] == ["cart.py"]
+    assert queued.data["title"] == title and queued.data["target_files"] == ["cart.py"]
     assert queued.data["decided"] == {
         "type": "model",
         "title": "model",

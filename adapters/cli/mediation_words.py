@@ -17,6 +17,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "commit_message": "write the commit's message",
 }
 PARTS: Final = ("type", "title", "cwd", "target_files")
+BY_RULES: Final[Mapping[str, str]] = {"title": "its one line"}
 SAID_BY: Final[Mapping[str, str]] = {
     "author": "as you said",
     "rules": "by a word of the text",
@@ -47,6 +48,11 @@ MEDIATION: Final[Mapping[str, Telling]] = {
 }
 
 
+def said_by(part: str, said: str) -> str:
+    """Who decided a part of a wish."""
+    return BY_RULES.get(part, SAID_BY[said]) if said == "rules" else SAID_BY[said]
+
+
 def model_in_words(row: Data, at: int) -> str:
     """How the local model has answered of late."""
     told = f"{shown(row['model'])}, {row['answered']} of {row['asked']} questions answered"
@@ -74,7 +80,7 @@ def decided_in_words(events: Sequence[Recorded]) -> list[str]:
         "target_files": ", ".join((queued or {}).get("target_files") or spec["target_files"]) or "none named",
     }
     return [
-        f"{part.replace('_', ' ')}: {told[part]} ({SAID_BY[decided[part]]})"
+        f"{part.replace('_', ' ')}: {told[part]} ({said_by(part, decided[part])})"
         for part in PARTS
         if part in decided
     ]

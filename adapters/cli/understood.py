@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.cli.mediation_words import SAID_BY
+from adapters.cli.mediation_words import said_by
 from handlers.task import TaskState
 from schemas.shown import quoted, shown
 
@@ -28,7 +28,7 @@ def understood_in_words(row: Mapping[str, Any]) -> list[str]:
     if "decided" not in row:
         return []
     who = ", ".join(
-        f"{part} {SAID_BY[said]}" for part, said in row["decided"].items() if part in ("type", "title")
+        f"{part} {said_by(part, said)}" for part, said in row["decided"].items() if part in ("type", "title")
     )
     lines = [f"  understood as {row['task_type']} {quoted(row['title'])} in {shown(row['cwd'])} ({who})"]
     lines += [

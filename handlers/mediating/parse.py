@@ -17,6 +17,7 @@ from schemas.task_body import TITLE_LENGTH
 
 PREDICT: Final = 700
 """Tokens that the answer may take."""
+LONG_WORD: Final = 4
 _Line = Annotated[str, Field(max_length=120)]
 _Path = Annotated[str, Field(max_length=200)]
 
@@ -59,9 +60,12 @@ def believed(
     if wish.cwd.strip() and said.get("cwd") == "default" and folder is None:
         why = "the text does not name it" if named is None else "no task may work there, or it is no folder"
         dropped.append(f"the folder {quoted(wish.cwd)} was not taken: {why}.")
-    title = plain(wish.title, TITLE_LENGTH)
+    title = plain(wish.title, TITLE_LENGTH) if said.get("title") == "default" else ""
+    if title and not _is_of(title, prompt):
+        dropped.append(f"the title {quoted(title)} was not taken: its words are not those of the text.")
+        title = ""
     reading = Reading(
-        title=title if title and said.get("title") == "default" else None,
+        title=title or None,
         task_type=kind,
         target_files=_files(wish, prompt, dropped) if said.get("target_files") == "default" else None,
         cwd=folder if said.get("cwd") == "default" else None,
@@ -107,6 +111,13 @@ def _files(wish: ParsedWish, prompt: str, dropped: list[str]) -> tuple[str, ...]
         else:
             taken.append(path)
     return tuple(taken) or None
+
+
+def _is_of(title: str, prompt: str) -> bool:
+    """Whether at least half of a title's longer words stand in the text: a title adds nothing to it."""
+    words = {word for word in re.findall(r"\w+", title.casefold()) if len(word) >= LONG_WORD}
+    known = set(re.findall(r"\w+", prompt.casefold()))
+    return 2 * len(words & known) >= len(words)
 
 
 def _stands_in(path: str, prompt: str) -> bool:
