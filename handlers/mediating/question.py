@@ -72,8 +72,10 @@ def _bare(value: Any) -> Any:
         return [_bare(one) for one in value]
     if not isinstance(value, dict):
         return value
-    return {
+    bare = {
         key: {name: _bare(one) for name, one in inner.items()} if key == "properties" else _bare(inner)
         for key, inner in value.items()
         if key not in ("title", "description", "default")
     }
+    # Ollama itself lets no other field in; a server that stands in for it may not.
+    return {**bare, "additionalProperties": False} if "properties" in bare else bare
