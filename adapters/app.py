@@ -65,6 +65,9 @@ LIVE = (
 a row for each task there ever was, so that a start takes no longer over a long log.
 """
 
+VERB_S = 15
+"""So many seconds a verb waits for an answer of the local model at most."""
+
 Listener = Callable[[Sequence[Recorded]], None]
 Say = Callable[[str], None]
 """Told in words what cannot be written into the log now."""
@@ -141,9 +144,9 @@ class Service:
         self._settings = settings
         self._storage = storage
         self._environ = environ
-        self._mediator = self._mediating()
         self._agents = HomeAgents(AgentFiles(home.root, settings.agents_enabled))
         self._workers = workers
+        self._mediator = self._mediating()
         self._lease_margin_s = lease_margin_s
         self.inbox = WatchdogInbox(home.root, hard_links=settings.allow_hard_links)
 
@@ -213,7 +216,7 @@ class Service:
             claims=claims,
             intake=self._intake(ground),
             mediator=self._mediator,
-            wishes=WishReader(feed, self._mediator, self._folders, ground, dispatch, stamp),
+            wishes=self._wishes(ground),
             policies=PolicyRunner(feed, dispatch, stamp, mediated=self._mediator.on),
             timers=Timers(feed, stamp),
             artifacts=self._artifact_writer(),
@@ -241,6 +244,10 @@ class Service:
             validation_backoff=self._settings.validation_backoff,
         )
 
+    def _wishes(self, ground: Ground) -> WishReader:
+        known = self._folders, self._agents
+        return WishReader(self._feed, self._mediator, *known, ground, self._dispatch, self._stamp)
+
     def _intake(self, ground: Ground) -> Intake:
         kept = self._feed, self.inbox, self._folders, self._agents
         return Intake(*kept, ground, self._dispatch, self._stamp, self._storage.redact)
@@ -259,9 +266,9 @@ class Service:
     def _mediating(self) -> Mediator:
         settings, model = self._settings, None
         if settings.model is not None:
-            model = LateModel(
-                settings.ollama_host, settings.model, settings.model_silence_s, settings.model_timeout_s
-            )
+            # A verb holds the home while it asks, and a service that starts waits for it half a minute.
+            timeout_s = settings.model_timeout_s if self._workers else min(VERB_S, settings.model_timeout_s)
+            model = LateModel(settings.ollama_host, settings.model, settings.model_silence_s, timeout_s)
         return Mediator(model, self._feed, self._stamp, self._storage.redact, settings.model_num_ctx)
 
     def _disk_watch(self) -> DiskWatch:
@@ -278,12 +285,12 @@ class Service:
             self._processes, self._environ, self._settings.env_allow, self._blobs, self._storage.redact
         )
 
-    async def read_wishes(self) -> None:
-        """For a verb that owns the home for a moment: wishes are understood, and all get their places."""
+    async def read_wish(self, task_id: str) -> None:
+        """For a verb that owns the home for a moment: one wish is understood, and all get their places."""
         crew = await self._crew()
         self._patient.give_up()
         await crew.feed.advance()
-        await crew.wishes.drain()
+        await crew.wishes.drain(task_id)
         await crew.policies.drain()
 
     async def settle(self) -> None:

@@ -9,13 +9,13 @@ from adapters.feed import Feed
 from adapters.stamp import Stamp
 from handlers.mediating.asking import ask
 from handlers.mediating.resting import rest_of
-from handlers.ports import Model
+from handlers.ports import Model, ModelEnd
 from projections.mediator import KEY
 from schemas.mediation import FinishMediation, MediationCommand, Purpose, StartMediation
 from schemas.turn import cut_between_words
 
 Say = Callable[[MediationCommand], Awaitable[object]]
-FolderOf = Callable[[str], Awaitable[str | None]]
+LookUp = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 
 class Mediator:
@@ -61,12 +61,12 @@ class Mediator:
         say: Say,
         spec: Mapping[str, Any],
         said: str = "",
-        folder_of: FolderOf | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         """The answer stands in the log when this returns, or why the rules stand in for it.
 
-        `held` makes the envelope of each command, with task and attempt; `say` dispatches it. `folder_of`
-        finds the real path of the folder that an answer names.
+        `held` makes the envelope of each command, with task and attempt; `say` dispatches it. `look_up`
+        finds out what must be known of the world to judge an answer: more fields of its receipt.
         """
         if self._model is None:
             return
@@ -78,7 +78,7 @@ class Mediator:
             elif rest is not None:
                 await say(self._not_asked(purpose, held(), "resting", rest))
             else:
-                await self._ask(self._model, purpose, held, say, spec, said, folder_of)
+                await self._ask(self._model, purpose, held, say, spec, said, look_up)
             await self._feed.advance()
 
     def _not_asked(
@@ -97,7 +97,7 @@ class Mediator:
         say: Say,
         spec: Mapping[str, Any],
         said: str,
-        folder_of: FolderOf | None,
+        look_up: LookUp | None,
     ) -> None:
         fence = f"----- {self._stamp.ids.new()} -----"
         # What comes from the log is redacted already; a diff comes from elsewhere.
@@ -110,10 +110,13 @@ class Mediator:
             left_out=asked.left_out,
         )
         await say(start)
-        end = await model.ask(asked.order)
+        try:
+            end = await model.ask(asked.order)
+            known = await look_up(end.text) if look_up is not None and end.problem is None else {}
+        except Exception as error:  # noqa: BLE001  # no task waits for a mistake of ours, or fails by it
+            end, known = ModelEnd("", "internal", f"{type(error).__name__}: {error}", None, None, 0), {}
         if end.problem == "silent":
             self._was_silent.set()
-        folder = await folder_of(end.text) if folder_of is not None and end.problem is None else None
         await say(
             FinishMediation(
                 **held(),
@@ -122,7 +125,7 @@ class Mediator:
                 said=end.text,
                 problem=end.problem,
                 note=None if end.note is None else cut_between_words(end.note, 500),
-                folder=folder,
+                **known,
                 prompt_tokens=end.prompt_tokens,
                 output_tokens=end.output_tokens,
                 elapsed_ms=end.elapsed_ms,

@@ -11,9 +11,9 @@ def settle(desk: Desk) -> None:
     trio.run(_service(desk).settle)
 
 
-def read_wishes(desk: Desk) -> None:
-    """The local model looks at the wishes that wait for it, and what arrived gets its place in the queue."""
-    trio.run(_service(desk).read_wishes)
+def read_wish(desk: Desk, task_id: str) -> None:
+    """The local model looks at one wish, and what arrived gets its place in the queue."""
+    trio.run(_service(desk).read_wish, task_id)
 
 
 def _service(desk: Desk) -> Service:

@@ -12,7 +12,7 @@ from adapters.hold import Hold
 from handlers.outcome import EDITING, judge
 from handlers.ports import AgentEnd, AgentOrder
 from handlers.prompt import compose, compose_answer, compose_correction, compose_resume
-from handlers.session import looks_like_a_question, session_lost
+from handlers.session import asks_outright, session_lost
 from handlers.stream import StreamState, answered, hear, report
 from handlers.tools import granted, offered
 from schemas.process import ProcessIdentity
@@ -31,6 +31,7 @@ class _Session:
     prompt: str
     resume: bool
     spent_s: float = 0.0
+    answering: bool = False
 
 
 class Turns:
@@ -53,7 +54,7 @@ class Turns:
 
     async def _answer(self, session_id: str, turn: TurnReport) -> None:
         """An agent that ended with a question goes on with an answer, once, if the task's words give one."""
-        question = looks_like_a_question(turn.result_text)
+        question = asks_outright(turn.result_text)
         if question is None or self._hold.called_off or not self._shop.mediator.on:
             return
         spent_s = turn.elapsed_ms / 1000
@@ -67,7 +68,7 @@ class Turns:
         if not state.answer or self._hold.is_off():
             return
         told = compose_answer(self._claim.agent, state.spec or {}, self._fence(), question, state.answer)
-        await self._turn(_Session(session_id, told, resume=True, spent_s=spent_s))
+        await self._turn(_Session(session_id, told, resume=True, spent_s=spent_s, answering=True))
 
     async def _turn(self, session: _Session) -> TurnReport:
         hold, order = self._hold, await self._order(session)
@@ -78,6 +79,7 @@ class Turns:
             prompt_sha256=hashlib.sha256(order.prompt.encode()).hexdigest(),
             tools=order.tools,
             resumed=order.resume,
+            answering=session.answering,
         )
         await hold.say(turn)
         heard, end = _Heard(), None

@@ -82,7 +82,8 @@ def _claim(command: ClaimTask, state: AttemptState) -> Sequence[Fact]:
         verdict = Verdict("failed", "fatal", "prompt_erased", sentence, suggested=(remedy,))
         return [failed(command, idle, verdict)]
     if (trouble := command.agent_trouble) is not None:
-        verdict = Verdict("failed", "fatal", trouble.code, trouble.sentence, suggested=(trouble.remedy,))
+        mend = (trouble.remedy, "When it is mended: `evt retry --failed`.")
+        verdict = Verdict("failed", "fatal", trouble.code, trouble.sentence, suggested=mend)
         return [failed(command, idle, verdict)]
     found = refusal(
         command.cwd, command.allowed_root, command.home, str(state.spec["task_type"]), command.windows

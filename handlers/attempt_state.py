@@ -7,6 +7,7 @@ from typing import Any
 from eventstore.event import Recorded
 from handlers.spending import totals_after
 from schemas import names
+from schemas.answering import together
 from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
 from schemas.placed import placed
 from schemas.standing import UNKNOWN, Standing
@@ -75,6 +76,7 @@ class AttemptState:
     shape_sought: bool = False
     answer: str = ""
     answers: int = 0
+    answering: bool = False
     changes: FileChanges = NO_CHANGES
     uncompared: str | None = None
     compared: bool = False
@@ -255,14 +257,18 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
                 session_id=data["session_id"],
                 resumed=data["resumed"],
                 agent=None,
-                report=None,
+                report=state.report if _answering(data) else None,
+                answering=_answering(data),
                 owed=None,
                 money=money,
             )
         case names.AGENT_STARTED:
             return replace(state, agent=data["process"])
         case names.TURN_FINISHED:
-            return replace(state, report=data["report"], money=_paid(state.money, data))
+            told = data["report"]
+            if state.answering and state.report is not None:
+                told = together(state.report, told)
+            return replace(state, report=told, money=_paid(state.money, data))
         case names.FILES_MODIFIED:
             return replace(state, changes=state.changes.found(data["files"]))
         case names.CHECK_FINISHED:
@@ -271,6 +277,10 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
             return replace(state, check_session=data["session_id"])
         case _:
             return state
+
+
+def _answering(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("answering"))  # an older log knows of no such turn
 
 
 def _paid(money: Money, turn: Mapping[str, Any]) -> Money:

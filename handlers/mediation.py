@@ -126,7 +126,7 @@ def _believed(command: FinishMediation, spec: Mapping[str, Any]) -> _Taken:
     match command.purpose:
         case "parse":
             wish = read_reply(command.said, parse.ParsedWish)
-            reading, dropped = parse.believed(wish, spec, command.folder)
+            reading, dropped = parse.believed(wish, spec, command.folder, command.kinds)
             _refuse_echo(command.purpose, wish.title)
             return _Taken(reading=reading, dropped=dropped)
         case "shape":

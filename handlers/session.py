@@ -38,6 +38,26 @@ def session_lost(report: TurnReport) -> bool:
     return _LOST in report.stderr.head or _LOST in report.stderr.tail
 
 
+_TO_SOMEBODY = re.compile(
+    r"\b (?: you | your | I | we ) \b | [\[(] \s? y (?:es)? \s? / ", re.IGNORECASE | re.VERBOSE
+)
+_CHOICE = re.compile(r"[\[(] y (?:es)? / n (?:o)? [\])] :? \Z", re.IGNORECASE | re.VERBOSE)
+_MARKS = " \t*_`>\"'"
+
+
+def asks_outright(text: str) -> str | None:
+    """The last line of an agent's text, if it is a question put to somebody; at most 200 characters.
+
+    Another turn is paid for by this word, so that it must be one: a report that speaks of permissions, or of
+    a program that waits for a key, asks nothing.
+    """
+    lines = [line.strip() for line in text[-2_000:].splitlines() if line.strip(_MARKS)]
+    last = lines[-1].strip(_MARKS) if lines else ""
+    if not (last.endswith("?") or _CHOICE.search(last)):
+        return None
+    return last[-LINE_LIMIT:] if _TO_SOMEBODY.search(last) else None
+
+
 def looks_like_a_question(text: str) -> str | None:
     """The line near the end of an agent's text that asks for an answer; at most 200 characters.
 

@@ -15,6 +15,9 @@ PIECE: Final = 200
 COMPARED: Final = 16_384
 """So many characters from the beginning are compared: the cost grows with the product of both lengths."""
 
+HELD: Final = 1_000
+"""Characters of distinct words: a shaped wish of some length holds about so many."""
+
 
 def similarity(wish: str, shaped: str) -> float:
     """How much of the wish is found in the text that was made of it.
@@ -28,7 +31,8 @@ def similarity(wish: str, shaped: str) -> float:
     before, after = (utils.default_process(text[:COMPARED]) for text in (wish, shaped))
     if before == after:
         return 1.0
-    kept = min(1.0, _length(after) / (_length(before) or 1))
+    # Of a long wish a shaped one can hold no more than its own bounds let it.
+    kept = min(1.0, _length(after) / (min(_length(before), HELD) or 1))
     return round(kept * fuzz.token_set_ratio(before, after) / 100, 4)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from eventstore.event import Recorded
 from schemas import names
+from schemas.answering import together
 from schemas.file_changes import NO_CHANGES, FileChanges, measured_from
 from schemas.placed import placed
 
@@ -43,6 +44,7 @@ class Story:
     mediations: list[Mapping[str, Any]] = field(default_factory=list)
     summary: Mapping[str, Any] | None = None
     answers: dict[int, str] = field(default_factory=dict)
+    answering: set[int] = field(default_factory=set)
     checks: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
     validated: Mapping[str, Any] | None = None
 
@@ -60,6 +62,9 @@ class Story:
         if self.turns[-1].data["attempt"] < self.attempts != self.only_checks:
             return None
         report: Mapping[str, Any] = self.turns[-1].data["report"]
+        # A turn that only followed a question undoes nothing of the answer before it.
+        if len(self.turns) > 1 and self.turns[-1].data["turn_index"] in self.answering:
+            return together(self.turns[-2].data["report"], report)
         return report
 
     @property
@@ -126,6 +131,8 @@ def _take(story: Story, event: Recorded) -> None:
             story.validated = data
         case names.TURN_STARTED:
             story.starts.append(event)
+            if data.get("answering"):
+                story.answering.add(data["turn_index"])
         case names.TURN_FINISHED:
             story.turns.append(event)
         case names.SECRET_REDACTED:

@@ -90,7 +90,8 @@ class FinishMediation(MediationCommand):
     """What came back, not believed yet. `said` is the model's text as it came.
 
     `asked` is False where the model was not asked at all (`problem` says why). `folder` is the real path of
-    the folder that the answer names, where it is one that a task of this home may work in.
+    the folder that the answer names, where it is one that a task of this home may work in; `kinds` are the
+    types that the task may become on a model's word.
     """
 
     said: str
@@ -98,6 +99,7 @@ class FinishMediation(MediationCommand):
     note: str | None = None
     asked: bool = True
     folder: str | None = None
+    kinds: tuple[TaskType, ...] = ()
     prompt_tokens: Count | None = None
     output_tokens: Count | None = None
     elapsed_ms: Count = 0

@@ -90,7 +90,10 @@ class TurnReport(Part):
 
 
 class TurnStarted(Fact):
-    """The agent is about to be started: this stands in the log before it lives."""
+    """The agent is about to be started: this stands in the log before it lives.
+
+    `answering`: the turn before ended with a question, and the local model has answered it.
+    """
 
     TYPE: ClassVar[str] = names.TURN_STARTED
     attempt: int
@@ -100,6 +103,7 @@ class TurnStarted(Fact):
     prompt_sha256: Sha256
     tools: tuple[str, ...]
     resumed: bool = False
+    answering: bool = False
 
 
 class AgentStarted(Fact):
@@ -161,6 +165,7 @@ class StartTurn(AttemptCommand):
     prompt_sha256: Sha256
     tools: tuple[str, ...]
     resumed: bool = False
+    answering: bool = False
 
 
 class NoteAgent(AttemptCommand):

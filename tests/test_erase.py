@@ -19,6 +19,7 @@ from eventstore.line import render
 from eventstore.merkle import leaf_hash
 from eventstore.sqlite_log import SqliteLog
 from schemas import names
+from schemas.mediation import MediationFinished
 from schemas.record import FinishErasure
 from tests.log_contract import fact
 from tests.reading_evt import Evt
@@ -363,3 +364,23 @@ def test_a_service_first_carries_out_what_was_cut_short(
     assert events(home)[first - 1].data["spec"]["prompt"] == "[erased]"
     ended = next(event for event in events(home) if event.type == names.TASK_FAILED)
     assert ended.data["reason"] == "prompt_erased"
+
+
+def test_who_erases_a_prompt_is_told_where_a_model_has_put_it_in_other_words(evt: Evt, home: Path) -> None:
+    leaked(evt, home)
+    received = next(event for event in events(home) if event.type == names.TASK_RECEIVED)
+    shaped = MediationFinished(purpose="shape", attempt=0, by="model", model="tiny", text="Look at the key")
+    log = SqliteLog(home / "logs" / "events.db")
+    source = received.envelope["source"]
+    told = fact(type=names.MEDIATION_FINISHED, data=shaped.model_dump(mode="json"), source=source)
+    (place,) = log.append(received.stream, [told], ANY)
+    log.close()
+    said = evt("erase", str(received.global_position), "--field", "spec.prompt", "--reason", "leak")
+    assert said.code == 0
+    assert f"stands in the events {place.global_position}" in said.err
+
+
+def test_where_no_model_had_a_part_nobody_is_sent_looking(evt: Evt, home: Path) -> None:
+    first, *_ = leaked(evt, home)
+    said = evt("erase", str(first), "--field", "spec.prompt", "--reason", "leak")
+    assert said.code == 0 and "was made of this task's texts" not in said.err

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.agents import built_in
 from handlers.mediating import commit_message, parse, reply_to_agent, shape, summary
 from handlers.mediating.asking import ask
-from handlers.mediating.parse import ParsedWish, believed, named_folder
+from handlers.mediating.parse import ParsedWish, believed, may_become, named_folder
 from handlers.mediating.question import capped, tokens
 from handlers.mediating.reply import Reply, Unusable, read_reply
 from handlers.mediating.resting import BRIEF_S, LONG_S, rest_of
 from handlers.tools import offered
 from prompts import load
 from schemas.free_text import read_wish
+from schemas.task import TaskType
+from schemas.task_fields import agent_for
 from tests.fake_model import PARSED
 
 FENCE = "----- 0199-fence -----"
@@ -151,11 +154,16 @@ def test_a_word_of_the_text_decides_the_type_whatever_the_model_says() -> None:
         assert others == ([] if kind == "bug_fix" else [kind])
 
 
+READING = ("analyze", "summarize", "code_review")
+
+
 @pytest.mark.parametrize("kind", ["analyze", "summarize", "code_review", "documentation", "bug_fix"])
-def test_a_model_may_narrow_what_nobody_said_and_never_widen_it(kind: str) -> None:
+def test_a_model_may_narrow_what_nobody_said_and_never_widen_it(kind: TaskType) -> None:
     start = spec()
     assert start["decided"]["type"] == "default"
-    reading, dropped = believed(said(type=kind), start, None)
+    kinds = (kind,) if may_become(built_in("analyze"), "analyze", built_in(agent_for(kind)), kind) else ()
+    assert bool(kinds) == (kind in READING)
+    reading, dropped = believed(said(type=kind), start, None, kinds)
     allowed = set(offered(reading.task_type or start["task_type"]))
     assert allowed <= set(offered(start["task_type"]))
     if kind in ("bug_fix", "documentation"):
@@ -163,26 +171,68 @@ def test_a_model_may_narrow_what_nobody_said_and_never_widen_it(kind: str) -> No
         assert [other.task_type for other in reading.alternatives] == [kind]
 
 
+def test_no_task_passes_from_a_homes_narrow_agent_to_a_wider_one() -> None:
+    narrow = built_in("analyze").model_copy(update={"tools": ("Read",), "origin": "home"})
+    assert not may_become(narrow, "analyze", built_in("code_review"), "code_review")
+    planning = built_in("analyze").model_copy(update={"permission_mode": "plan"})
+    assert not may_become(planning, "analyze", built_in("code_review"), "code_review")
+    assert may_become(narrow, "analyze", narrow, "summarize")
+
+
 def test_only_paths_that_the_person_wrote_are_taken() -> None:
     files = ["src/login.py", "src/invented.py", "/etc/passwd", "../x", "login.py", "tests/test_login.py"]
     look = "Look at the login"
     reading, dropped = believed(said(type="analyze", title=look, target_files=files), spec(), None)
-    assert reading.target_files == ("src/login.py", "login.py", "tests/test_login.py")
-    assert len(dropped) == 3
+    assert reading.target_files == ("src/login.py", "tests/test_login.py")
+    assert len(dropped) == 4
     outside = spec("Read ../secret and /etc/passwd and C:\\x\\y and ~/.ssh/id")
     named = ["../secret", "/etc/passwd", "C:\\x\\y", "~/.ssh/id"]
     reading, dropped = believed(said(type="analyze", title="Read", target_files=named), outside, None)
     assert reading.target_files is None and len(dropped) == 4
 
 
-def test_a_folder_is_looked_up_only_if_the_person_named_it() -> None:
-    assert named_folder(said(cwd="./shop"), WISH) == "./shop"
-    assert named_folder(said(cwd="/srv/other"), WISH) is None
-    assert named_folder(said(cwd=""), WISH) is None
-    reading, _ = believed(said(cwd="./shop"), spec(), "/srv/shop")
-    assert reading.cwd == "/srv/shop"
-    reading, dropped = believed(said(type="analyze", cwd="/srv/other"), spec(), None)
-    assert reading.cwd is None and "the text does not name it" in dropped[0]
+PLACES = (
+    "explain what lies in the folder /srv/team/shop and in /srv/other. See ../secret ... or C:\\work\\shop"
+)
+
+
+@pytest.mark.parametrize("cwd", ["/srv/team/shop", "/srv/other", "C:\\work\\shop"])
+def test_a_folder_that_the_person_wrote_whole_is_looked_up(cwd: str) -> None:
+    assert named_folder(said(cwd=cwd), spec(PLACES, task_type="analyze")) == cwd
+
+
+@pytest.mark.parametrize(
+    "cwd",
+    [
+        "",
+        "/",
+        ".",
+        "..",
+        "...",
+        "/srv",
+        "/srv/team",
+        "team/shop",
+        "shop",
+        "../secret",
+        "/srv/team/shop/x",
+        "~",
+    ],
+)
+def test_no_piece_of_a_path_and_no_relative_one_is(cwd: str) -> None:
+    assert named_folder(said(cwd=cwd), spec(PLACES, task_type="analyze")) is None
+
+
+@pytest.mark.parametrize("kind", ["bug_fix", "documentation"])
+def test_where_a_task_may_edit_no_model_says(kind: str) -> None:
+    assert named_folder(said(cwd="/srv/other"), spec(PLACES, task_type=kind)) is None
+
+
+def test_what_was_found_of_a_folder_is_taken_or_told() -> None:
+    open_spec = spec("explain the folder /srv/other to me", task_type="analyze")
+    reading, _ = believed(said(type="analyze", title="", cwd="/srv/other"), open_spec, "/srv/other")
+    assert reading.cwd == "/srv/other"
+    reading, dropped = believed(said(type="analyze", title="", cwd="/srv/more"), open_spec, None)
+    assert reading.cwd is None and "--cwd" in dropped[0]
 
 
 def test_what_the_author_said_is_not_asked_of_a_model() -> None:

@@ -16,7 +16,8 @@ from tests.fake_model import MESSAGE, PARSED, SHAPED, SHORT, WELL
 from tests.rule_bench import ANSWERED, RUNNING, SHA, Bench, failed, received, retry_scheduled
 
 MODEL = "tiny:latest"
-WISH = {"prompt": "look at it in ./shop", "shaped_by": "rules", "task_type": "analyze", "agent": "analyze"}
+PROMPT = "look at what is in /ground/shop"
+WISH = {"prompt": PROMPT, "shaped_by": "rules", "task_type": "analyze", "agent": "analyze"}
 DEFAULT = {"type": "default", "title": "default", "cwd": "default", "target_files": "default"}
 
 
@@ -76,8 +77,8 @@ def test_a_wish_that_was_looked_at_is_not_looked_at_again() -> None:
 
 def test_what_was_understood_is_what_is_queued() -> None:
     bench = wish()
-    said = {**PARSED, "type": "summarize", "title": "Look at the shop", "cwd": "./shop"}
-    finish(bench, "parse", orjson.dumps(said).decode(), folder="/ground/shop")
+    said = {**PARSED, "type": "summarize", "title": "Look at the shop", "cwd": "/ground/shop"}
+    finish(bench, "parse", orjson.dumps(said).decode(), folder="/ground/shop", kinds=("summarize",))
     (queued,) = bench.do(QueueTask)
     told = ("task_type", "agent", "title", "cwd")
     assert [queued.data[name] for name in told] == [

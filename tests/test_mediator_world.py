@@ -8,7 +8,7 @@ import pytest
 from eventstore.event import Recorded
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports import AgentEnd, AgentOrder, ModelEnd, ModelOrder
 from projections.artifact import build
 from schemas import names
 from schemas.process import ProcessIdentity
@@ -318,3 +318,58 @@ def test_a_silent_model_is_loaded_meanwhile_and_then_answers() -> None:
     assert model.warmed == 1
     assert [data["fallback"] for data in told_all][:2] == ["silent", "loading"]
     assert told_all[-1]["by"] == "model"
+
+
+class DoneAndAsking(AskingAgent):
+    """Its first turn is a good answer that ends with an offer; the next one goes as `then` says."""
+
+    then: Mapping[str, Any] = {}
+
+    async def run(self, order: AgentOrder, started: Any, heard: Any) -> AgentEnd:
+        self._agent.world.orders.append(order)
+        first = len(self._agent.world.orders) == 1
+        await started(ProcessIdentity(pid=77, started=1, boot_id="b"))
+        good = {"type": "result", "subtype": "success", "is_error": False, "num_turns": 1}
+        if first:
+            await heard({**good, "result": "The sum is wrong in line 3.\nShould I look at the tests too?"})
+            return AgentEnd("exited", 0, 10, Captured(), Captured(), 0)
+        if self.then.get("dies"):
+            return AgentEnd("exited", 137, 10, Captured(), Captured(), 0)
+        await heard({**good, **self.then})
+        return AgentEnd("exited", int(bool(self.then.get("is_error"))), 10, Captured(), Captured(), 0)
+
+
+@pytest.mark.parametrize(
+    ("then", "claimed"),
+    [
+        (
+            {"result": "Nothing more."},
+            "The sum is wrong in line 3.\nShould I look at the tests too?\n\nNothing more.",
+        ),
+        ({"result": "", "subtype": "error_max_turns", "is_error": True}, "The sum is wrong in line 3."),
+        ({"result": "API Error", "is_error": True}, "The sum is wrong in line 3."),
+        ({"dies": True}, "The sum is wrong in line 3."),
+    ],
+    ids=["more", "turn cap", "error", "death"],
+)
+def test_a_good_answer_is_not_lost_by_the_turn_after_it(then: Mapping[str, Any], claimed: str) -> None:
+    world = world_with(a=FILE.replace(b"bug_fix", b"analyze"))
+    model = FakeModel({"answer": {"can_answer": True, "answer": "Only the sum."}})
+    agent = type("Agent", (DoneAndAsking,), {"then": then})
+    assert serve(world, model=model, wrap_agent=agent)
+    assert len(world.orders) == 2
+    (ended,) = told(world, *names.ENDS)
+    assert ended.type == names.TASK_SUCCEEDED and ended.data["claimed"].startswith(claimed)
+    artifact = build(told(world))
+    assert artifact["success"] and artifact["parsed_output"]["result"].startswith(claimed)
+
+
+def test_a_mistake_while_the_model_is_asked_holds_up_nothing() -> None:
+    class Wrong(FakeModel):
+        async def ask(self, order: ModelOrder) -> ModelEnd:
+            raise RuntimeError("a bug")
+
+    world = world_with(a=WISH)
+    assert serve(world, model=Wrong())
+    assert told(world, names.TASK_SUCCEEDED)
+    assert finished(world, "parse")["fallback"] == "internal"

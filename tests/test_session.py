@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.session import LINE_LIMIT, looks_like_a_question, session_lost
+from handlers.session import LINE_LIMIT, asks_outright, looks_like_a_question, session_lost
 from schemas.turn import Captured, TurnReport
 
 LOST = "No conversation found with session ID: 00000000-0000-4000-8000-000000000000\n"
@@ -112,3 +112,34 @@ def test_whatever_is_said_a_short_line_of_it_is_told_or_none(text: str) -> None:
 def test_a_hostile_text_takes_no_long_search() -> None:
     for part in ("waiting for ", "should I ", "would you like ", "(y", "press "):
         assert looks_like_a_question(part * 50_000) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I found it.\nShould I change cart.py?",
+        "Done so far.\n\n**Would you like me to go on?**",
+        "Do you want me to overwrite it? [y/N]",
+        "Proceed with your change (y/n):",
+        "Shall we keep both of them?\n\n```\n",
+    ],
+)
+def test_a_question_put_to_somebody_is_one(text: str) -> None:
+    assert asks_outright(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "It fails when the user lacks permissions to write there.",
+        "Users may press enter to continue.",
+        "It prints [y/N] and waits.",
+        "Should I change it? I did, and the tests pass.",
+        "Why does it fail? The sum is wrong.",
+        "The heading reads: what is a cart?",
+        "Please let me know if anything is unclear.",
+    ],
+)
+def test_a_report_that_speaks_of_questions_asks_none(text: str) -> None:
+    assert asks_outright(text) is None

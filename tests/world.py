@@ -168,7 +168,7 @@ def crew_of(
         claims=claims,
         intake=Intake(feed, inbox, folders, FakeAgents(), ground, dispatch, stamp, lambda text: text),
         mediator=mediator,
-        wishes=WishReader(feed, mediator, folders, ground, dispatch, stamp),
+        wishes=WishReader(feed, mediator, folders, FakeAgents(), ground, dispatch, stamp),
         policies=PolicyRunner(feed, dispatch, stamp, mediated=mediator.on),
         timers=Timers(feed, stamp),
         artifacts=ArtifactWriter(feed, log, FakeOutputs(world), dispatch, stamp, artifacts),

@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from adapters.cli.add_check import check
@@ -23,7 +23,7 @@ from adapters.cli.wait import check_timeout, wait_for
 from adapters.cli.writing import at_desk
 from adapters.desk import Desk
 from adapters.disk_room import free_bytes
-from adapters.settling import read_wishes
+from adapters.settling import read_wish
 from handlers.decider import Refused
 from handlers.disk import is_low
 from handlers.naming import free_id, id_from_stem, text_id
@@ -69,7 +69,7 @@ def run(call: Call) -> int:
         for one, task, spec in ready:
             check_names(one, task, spec, desk.storage.redact)
         _check_ids(desk, ready)
-        added = [_added(desk, *one) for one in ready]
+        added = [_added(call, desk, *one) for one in ready]
         for row, (_, _, spec) in zip(added, ready, strict=True):
             row["warnings"] += _unknown(desk, spec) if row["added"] else []
         serviced = desk.service() is not None
@@ -114,7 +114,7 @@ def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> Receive
     )
 
 
-def _added(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
+def _added(call: Call, desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
     """What came of it. A written id with the bytes that are its task already is that task, and no mistake."""
     task_id = task.id or _free_id(desk, given, desk.stamp.ids.new())
     try:
@@ -123,10 +123,27 @@ def _added(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str
         if no.code != KNOWN:
             raise
         return _row(desk.task(task_id), task_id, [f"{no.sentence} {no.hint}"], added=False)
-    wish = spec.shaped_by == "rules" and desk.settings.model is not None
-    placed = desk.placed(task_id, partial(read_wishes, desk) if wish else None)
+    try:
+        placed = desk.placed(task_id, _reading(call, desk, task_id) if spec.shaped_by == "rules" else None)
+    except KeyboardInterrupt:
+        call.output.note(f"{task_id} was received all the same; `evt cancel {task_id}` takes it back.")
+        raise
     row = _row(placed, task_id, list(spec.warnings), added=True)
     return row | understood(placed) if spec.shaped_by == "rules" else row
+
+
+def _reading(call: Call, desk: Desk, task_id: str) -> Callable[[], None] | None:
+    """What gives a wish its place: the local model looks at it first, where there is one."""
+    model = desk.settings.model
+    if model is None:
+        return None
+
+    def read() -> None:
+        if call.output.terminal:
+            call.output.note(f"asking {shown(model)} what is meant …")
+        read_wish(desk, task_id)
+
+    return read
 
 
 def _row(state: TaskState, task_id: str, warnings: list[str], *, added: bool) -> dict[str, Any]:

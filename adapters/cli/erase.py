@@ -140,7 +140,30 @@ def _erase(call: Call, desk: Desk, event: Recorded) -> int:
     )
     done += _carry_out_all(call, desk)
     _warn_of_need(call, desk, event)
+    _warn_of_rewordings(call, desk, event)
     return _say(call, desk, done)
+
+
+def _warn_of_rewordings(call: Call, desk: Desk, event: Recorded) -> None:
+    """What was made of a text is no copy of it that could be sought: whoever erases must look himself."""
+    if event.type not in (names.TASK_RECEIVED, names.TURN_FINISHED):
+        return
+    made = [str(one.global_position) for one in desk.storage.raw.stream(event.stream, -1) if _reworded(one)]
+    if made:
+        call.output.note(f"note: what was made of this task's texts stands in the events {', '.join(made)}")
+
+
+def _reworded(event: Recorded) -> bool:
+    """Whether an event may hold a task's texts in other words."""
+    match event.type:
+        case names.SUMMARIZED:
+            return True
+        case names.MEDIATION_FINISHED:
+            return bool(event.data["by"] == "model")
+        case names.TASK_QUEUED:
+            return "model" in (event.data.get("decided") or {}).values()
+        case _:
+            return False
 
 
 def _warn_of_need(call: Call, desk: Desk, event: Recorded) -> None:

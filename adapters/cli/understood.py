@@ -28,7 +28,7 @@ def understood_in_words(row: Mapping[str, Any]) -> list[str]:
     if "decided" not in row:
         return []
     who = ", ".join(
-        f"{part} {said_by(part, said)}" for part, said in row["decided"].items() if part in ("type", "title")
+        f"{part} {said_by(part, said)}" for part, said in row["decided"].items() if part != "target_files"
     )
     lines = [f"  understood as {row['task_type']} {quoted(row['title'])} in {shown(row['cwd'])} ({who})"]
     lines += [

@@ -1,14 +1,15 @@
 """A wish in plain words: what kind of task it is, what it is called, which files and folder it names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from handlers.mediating.reply import Reply, plain
-from handlers.tools import offered
+from handlers.tools import edits, offered
+from schemas.agent import Agent
 from schemas.free_text import ALTERNATIVES
 from schemas.mediation import Reading
 from schemas.shown import quoted
@@ -38,28 +39,44 @@ class ParsedWish(Reply):
     alternatives: Annotated[tuple[OtherReading, ...], Field(max_length=ALTERNATIVES)]
 
 
-def named_folder(wish: ParsedWish, prompt: str) -> str | None:
-    """The folder that the answer names, if the person named it too; None without one."""
+def named_folder(wish: ParsedWish, spec: Mapping[str, Any]) -> str | None:
+    """The folder that the answer names, if a model's word is enough for it; None without one.
+
+    It is not for a task that may change files, nor for a relative path: those count from where the person
+    stands, which the rules know and the model does not. And the person must have written it whole.
+    """
     folder = wish.cwd.strip()
-    return folder if folder and _stands_in(folder, prompt) else None
+    whole = PurePosixPath(folder).is_absolute() or PureWindowsPath(folder).is_absolute()
+    if not whole or edits(str(spec["task_type"])):
+        return None
+    return folder if _stands_in(folder, str(spec["prompt"])) else None
+
+
+def may_become(agent: Agent, task_type: str, other: Agent, other_type: str) -> bool:
+    """Whether a task may be done as another type by another agent on a model's word: nothing gets wider."""
+    tools, others = offered(task_type, agent.tools), offered(other_type, other.tools)
+    return set(others) <= set(tools) and other.permission_mode == agent.permission_mode
 
 
 def believed(
-    wish: ParsedWish, spec: Mapping[str, Any], folder: str | None
+    wish: ParsedWish, spec: Mapping[str, Any], folder: str | None, kinds: Collection[str] = ()
 ) -> tuple[Reading, tuple[str, ...]]:
     """What is taken of an answer, and a sentence for each part that is not.
 
     Where a person, or a word that the rules know, has said something, that holds. A type is taken only
-    when its tools are among those of the rules' type; paths only as the person wrote them. `folder` is the
-    real path of `named_folder`, if a task may work there.
+    when it is one of `kinds`; paths only as the person wrote them. `folder` is the real path of
+    `named_folder`, if a task may work there.
     """
     said, prompt = dict(spec.get("decided") or {}), str(spec["prompt"])
     dropped: list[str] = []
-    kind, others = _type(wish, spec, said, dropped)
-    named = named_folder(wish, prompt)
+    kind, others = _type(wish, spec, said, kinds, dropped)
     if wish.cwd.strip() and said.get("cwd") == "default" and folder is None:
-        why = "the text does not name it" if named is None else "no task may work there, or it is no folder"
-        dropped.append(f"the folder {quoted(wish.cwd)} was not taken: {why}.")
+        why = (
+            "a model's word is not enough for it"
+            if named_folder(wish, spec) is None
+            else "no task may work there"
+        )
+        dropped.append(f"the folder {quoted(wish.cwd)} was not taken: {why}. Say it with `--cwd`.")
     title = plain(wish.title, TITLE_LENGTH) if said.get("title") == "default" else ""
     if title and not _is_of(title, prompt):
         dropped.append(f"the title {quoted(title)} was not taken: its words are not those of the text.")
@@ -75,7 +92,11 @@ def believed(
 
 
 def _type(
-    wish: ParsedWish, spec: Mapping[str, Any], said: Mapping[str, str], dropped: list[str]
+    wish: ParsedWish,
+    spec: Mapping[str, Any],
+    said: Mapping[str, str],
+    kinds: Collection[str],
+    dropped: list[str],
 ) -> tuple[TaskType | None, tuple[Alternative, ...]]:
     """The type to be taken, None for the rules' own; and the other ways to understand the wish."""
     rules = str(spec["task_type"])
@@ -84,12 +105,12 @@ def _type(
         kind = None
         if wish.type != rules and said.get("type") == "rules":
             others.insert(0, OtherReading(type=wish.type, title=wish.title))
-    elif set(offered(wish.type)) <= set(offered(rules)):
+    elif wish.type in kinds:
         kind = wish.type
     else:
         kind = None
         others.insert(0, OtherReading(type=wish.type, title=wish.title))
-        dropped.append(f"the type {wish.type} was not taken: it may do more than {rules}.")
+        dropped.append(f"the type {wish.type} was not taken: it may do more than {rules}, or has no agent.")
     seen: dict[str, Alternative] = {}
     for other in others:
         title = plain(other.title, TITLE_LENGTH)
@@ -121,9 +142,9 @@ def _is_of(title: str, prompt: str) -> bool:
 
 
 def _stands_in(path: str, prompt: str) -> bool:
-    """Whether a path stands in the text as a word of its own, or at the end of a longer path."""
-    found = re.search(rf"(?<![\w.-]){re.escape(path)}(?![\w-])", prompt)
-    return found is not None and "\n" not in path
+    """Whether a path stands in the text whole, not as a piece of a longer one."""
+    found = re.search(rf"(?<![\w./\\~-]){re.escape(path)}(?![\w/\\-]|\.\w)", prompt)
+    return found is not None and path.strip("./\\") != "" and "\n" not in path
 
 
 def _leaves(path: str) -> bool:

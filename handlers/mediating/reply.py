@@ -39,7 +39,7 @@ def read_reply(text: str, wanted: type[Answer]) -> Answer:
         raise Unusable("not_json", "the model's answer holds no whole JSON object.")
     try:
         return wanted.model_validate_json(json.dumps(value), strict=True)
-    except (ValidationError, ValueError) as wrong:
+    except (ValidationError, ValueError, RecursionError) as wrong:
         sentence = f"the model's answer is not what was asked for: {_first(wrong)}"
         raise Unusable("off_schema", sentence) from None
 
@@ -67,7 +67,7 @@ def _object(text: str) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
-def _first(wrong: ValueError) -> str:
+def _first(wrong: Exception) -> str:
     if not isinstance(wrong, ValidationError):
         return "it cannot be read."
     error = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
