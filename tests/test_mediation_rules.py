@@ -5,6 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from eventstore.event import ANY, Event
+from eventstore.memory_log import MemoryLog
+from eventstore.patterns import Redactor
+from eventstore.redacting import Redacting
 from handlers.decider import Refused
 from handlers.mediating.resting import rest_of
 from projections.mediator import KEY, PROJECTION
@@ -13,6 +17,7 @@ from schemas import names
 from schemas.mediation import FinishMediation, StartMediation
 from schemas.task import QueueTask
 from tests.fake_model import MESSAGE, PARSED, SHAPED, SHORT, WELL
+from tests.log_contract import fact
 from tests.rule_bench import ANSWERED, RUNNING, SHA, Bench, failed, received, retry_scheduled
 
 MODEL = "tiny:latest"
@@ -138,3 +143,38 @@ def test_who_was_not_asked_did_not_fail() -> None:
     bench = Bench(*RUNNING)
     (event,) = finish(bench, "shape", attempt=1, asked=False, problem="resting", note="it rests.")
     assert PROJECTION.apply(KEY, None, event) is None
+
+
+ROWS = {
+    "500 lines": ({"body": [f"line {number}" for number in range(500)]}, "rules"),
+    "one endless line": ({"subject": "x" * 5_000}, "rules"),
+    "of another kind": ({"kind": "deploy"}, "rules"),
+    "NUL": ({"subject": "mend\x00 it"}, "model"),
+    "comments": ({"body": ["# not a heading", "why"]}, "model"),
+    "forged trailers": ({"body": ["why", "Signed-off-by: x", "Evt-Tree-Head: 1"]}, "model"),
+    "a line break in a line": ({"body": ["why\nCo-authored-by: x <x@y>"]}, "model"),
+    "empty": ({"subject": " "}, "rules"),
+}
+
+
+@pytest.mark.parametrize(("over", "by"), ROWS.values(), ids=ROWS)
+def test_a_commits_message_is_short_and_ours_whatever_the_model_says(over: dict[str, Any], by: str) -> None:
+    said = orjson.dumps({**MESSAGE, **over}).decode()
+    (event,) = finish(Bench(*ANSWERED), "commit_message", said)
+    assert event.data["by"] == by
+    first, *rest = event.data["text"].split("\n")
+    assert 0 < len(first) <= 72 and "\x00" not in event.data["text"]
+    assert len(rest) <= 11
+    assert not any(":" in line or line.startswith("#") for line in rest)
+
+
+def test_a_secret_in_a_models_answer_never_reaches_the_log() -> None:
+    secret = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    log = Redacting(MemoryLog(), Redactor(()), lambda event, counts: fact(0))
+    bench = Bench(*ANSWERED)
+    (event,) = finish(bench, "commit_message", orjson.dumps({**MESSAGE, "body": [f"used {secret}"]}).decode())
+    assert secret in event.data["text"], "the rules themselves know no secrets"
+    told = Event(event.id, event.type, event.data, event.time, event.actor, "urn:x")
+    log.append(event.stream, [told], ANY)
+    kept = next(iter(log.all()))
+    assert secret not in kept.line.decode() and "mend the cart" in kept.line.decode()
