@@ -170,10 +170,10 @@ def test_an_empty_wal_beside_a_whole_log_changes_nothing(home: Path, evt: Evt, l
 # the log is damaged
 
 
-@pytest.mark.parametrize("page", [0, 1, 2, 3])
+@pytest.mark.parametrize("page", [0, 1, 2, -1])
 def test_a_spoilt_page_is_named_and_made_again(home: Path, evt: Evt, lines: list[bytes], page: int) -> None:
     pages = leaf_pages(home)
-    assert len(pages) == 4
+    assert len(pages) >= 4
     spoil_page(home, pages[page])
     read = evt("tail", "--since", "@1", "--json")
     assert (read.code, "is damaged" in read.err, "`evt recover`" in read.err) == (2, True, True), read.err
