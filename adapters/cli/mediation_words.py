@@ -17,7 +17,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "commit_message": "write the commit's message",
 }
 PARTS: Final = ("type", "title", "cwd", "target_files")
-BY_RULES: Final[Mapping[str, str]] = {"title": "its one line"}
+BY_RULES: Final[Mapping[str, str]] = {"title": "from its one line"}
 SAID_BY: Final[Mapping[str, str]] = {
     "author": "as you said",
     "rules": "by a word of the text",

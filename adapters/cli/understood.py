@@ -1,11 +1,13 @@
 """How a wish in plain words was understood, for who has just written it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from adapters.cli.mediation_words import said_by
+from adapters.cli.mediation_words import PARTS, said_by
 from handlers.task import TaskState
 from schemas.shown import quoted, shown
+
+LABELS: Final = {"cwd": "folder"}
 
 
 def understood(task: TaskState) -> dict[str, Any]:
@@ -27,9 +29,8 @@ def understood_in_words(row: Mapping[str, Any]) -> list[str]:
     """Nothing for a task file: that says itself what it is."""
     if "decided" not in row:
         return []
-    who = ", ".join(
-        f"{part} {said_by(part, said)}" for part, said in row["decided"].items() if part != "target_files"
-    )
+    told = ((part, row["decided"].get(part)) for part in PARTS if part != "target_files")
+    who = ", ".join(f"{LABELS.get(part, part)} {said_by(part, said)}" for part, said in told if said)
     lines = [f"  understood as {row['task_type']} {quoted(row['title'])} in {shown(row['cwd'])} ({who})"]
     lines += [
         f"  or as {other['task_type']} {quoted(other['title'])}: say so with --type {other['task_type']}"
