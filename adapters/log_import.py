@@ -158,6 +158,7 @@ def _taken(given: Given, home: Home, before: int, blobs: int) -> Imported:
         TrustedHomes().add(home.root)
         try:
             storage.tree.prepare()
+            storage.tree.ready_now()  # makes the tiles, which no text brings along
         except HeadRefused as refused:
             notes.append(str(refused))
         events, home_id = storage.raw.head(), storage.source.removeprefix("urn:evt:")

@@ -78,6 +78,12 @@ def recover(home: Home, chosen: Name | None, *, accept_loss: bool) -> Recovery:
             shutil.rmtree(made, ignore_errors=True)  # what is left goes at the next start
 
 
+def free_aside(home: Home) -> Path:
+    """Where the next thing that is replaced is kept."""
+    folders = (home.logs / f"aside-{number}" for number in itertools.count(1))
+    return next(folder for folder in folders if not folder.exists())
+
+
 def _problem(home: Home) -> str | None:
     """What is wrong with the log itself. Raises Unrecoverable."""
     try:
@@ -277,8 +283,7 @@ class _Found:
     # the files
 
     def _folder_aside(self) -> Path:
-        folders = (self.home.logs / f"aside-{number}" for number in itertools.count(1))
-        kept = next(folder for folder in folders if not folder.exists())
+        kept = free_aside(self.home)
         kept.mkdir()
         return kept
 

@@ -22,6 +22,9 @@ HEADS: Final = "heads"
 CHECKPOINT: Final = "checkpoint"
 KEYS: Final = "keys"
 BATCH: Final = 1000
+GO_ON: Final = (
+    "run `evt recover`; if you put an older log back yourself, `evt recover --from-log` goes on with that one"
+)
 
 
 class TreeKeeping:
@@ -105,6 +108,31 @@ class TreeKeeping:
         except KeyUnusable as unusable:
             raise HeadRefused(str(unusable)) from unusable
         return coming.verifying, None if current is None else current.verifying
+
+    def parted_now(self) -> str | None:
+        """Why no tree head follows from the last one that the key remembers; None where one does.
+
+        Raises HeadRefused, where the log does not follow from those in its own folder either; OSError.
+        """
+        with self._lock:
+            if (remembered := self._keys.remembered()) is None:
+                return None
+            known, tiles = self._known_keys(), Tiles(self._folder)
+            try:
+                self._follows(tiles, self._opened(remembered, known, self._keys.path.with_suffix(".head")))
+            except HeadRefused as parted:
+                if (head := self._newest(known)) is not None:
+                    self._follows(tiles, head)
+                return str(parted).partition(";")[0]
+        return None
+
+    def set_aside(self, folder: Path) -> None:
+        """Somebody who knows it put an older log back: what the key remembers moves there. Raises OSError."""
+        with self._lock:
+            if (remembered := self._keys.remembered()) is not None:
+                folder.mkdir()
+                write_atomically(folder / CHECKPOINT, remembered)
+                self._keys.forget()
 
     def finish_change(self) -> None:
         """The new key has signed: from now on it alone does."""
@@ -214,7 +242,7 @@ class TreeKeeping:
         if self._log.head() < head.size:
             raise HeadRefused(
                 f"a tree head over {head.size} events was signed, and the log ends at {self._log.head()}: "
-                "the log was cut or is an older copy; run `evt audit`, then `evt recover`"
+                f"the log was cut or is an older copy; {GO_ON}"
             )
         if not self._holds(tiles, head):
             self._make_again(tiles, head)
@@ -227,8 +255,8 @@ class TreeKeeping:
         tiles.extend(self._leaves(0, head.size))
         if not self._holds(tiles, head):
             raise HeadRefused(
-                f"the first {head.size} events are not those that were signed: "
-                "run `evt audit`, which names the place"
+                f"the first {head.size} events are not those that were signed; "
+                f"`evt audit` names the place; {GO_ON}"
             )
 
     def _grown(self, tiles: Tiles, before: TreeHead | None, upto: int) -> bytes:

@@ -24,6 +24,11 @@ class Unchanged:
         return [_facts(path) for path in (self._path, self._path.with_name(f"{self._path.name}-wal"))]
 
 
+def in_use(path: Path) -> bool:
+    """Whether something stands in a file's -wal: somebody has it open, or did not close it."""
+    return _facts(path.with_name(f"{path.name}-wal")) is not None
+
+
 def _facts(path: Path) -> tuple[int, int, int] | None:
     """None for a file that is not there or holds nothing: the try to open it has left one."""
     try:

@@ -69,18 +69,24 @@ class SqliteLog:
         *,
         upcasts: Upcasts | None = None,
         read_only: bool = False,
+        still: bool = False,
         library: str = apsw.sqlite_lib_version(),
     ) -> None:
         """Open a log that is there. Raises LogUnreadable with a sentence that says what to do, OSError.
 
+        With `still` it is read without a lock, and no file is left beside it: see sqlite_file.connect_still.
         `library` is the version of SQLite: with one that may damage the file it is opened for reading only.
         """
         self.path = path
-        self.read_only = read_only
+        self.read_only = read_only = read_only or still
         self._upcasts = upcasts
         self._pid = os.getpid()
         before = Unchanged(path)
-        self._connection = sqlite_file.connect(path, read_only=read_only, library=library)
+        self._connection = (
+            sqlite_file.connect_still(path)
+            if still
+            else sqlite_file.connect(path, read_only=read_only, library=library)
+        )
         self._frozen = before if read_only and sqlite_file.is_frozen(self._connection) else None
         self._health = None if read_only else Health(path, self._connection)
         self._heads = Heads(self._connection)

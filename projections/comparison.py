@@ -49,13 +49,18 @@ class Comparison:
         return not self.differences and not self.not_compared
 
 
-def differences(path: Path, log: Log, projections: Iterable[Projection]) -> Comparison:
-    """Fold the log up to each view's stored checkpoint and compare every row and its position."""
+def differences(
+    path: Path, log: Log, projections: Iterable[Projection], *, still: bool = False
+) -> Comparison:
+    """Fold the log up to each view's stored checkpoint and compare every row and its position.
+
+    `still`: see ViewRows.open.
+    """
     projections = tuple(projections)
     compared: dict[str, int] = {}
     not_compared: dict[str, str] = {}
     found: list[Difference] = []
-    with ViewRows.open(path, log, projections) as views:
+    with ViewRows.open(path, log, projections, still=still) as views:
         for projection in projections:
             at = views.stored_at(projection.name)
             if at is None:

@@ -46,12 +46,16 @@ class ViewRows:
         self.position = log.head()
 
     @classmethod
-    def open(cls, path: Path, log: Log, projections: Iterable[Projection]) -> Self:
-        """Never fails for the sake of the views' file: without it the log is folded."""
+    def open(cls, path: Path, log: Log, projections: Iterable[Projection], *, still: bool = False) -> Self:
+        """Never fails for the sake of the views' file: without it the log is folded.
+
+        With `still` no file is left beside it: for one that nobody writes meanwhile.
+        """
+        how = "mode=ro&immutable=1" if still else "mode=ro"
         connection: sqlite3.Connection | None = None
         try:
             connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+                f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
             )
             checkpoints = _snapshot(connection)
         except (sqlite3.Error, RowUnreadable) as error:

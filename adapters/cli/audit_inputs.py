@@ -18,7 +18,7 @@ from eventstore.audit_heads import Stated, stated_in
 from eventstore.line import NotALine, parse
 from eventstore.log import LogUnreadable
 from eventstore.signed_note import NoteRefused, VerifyingKey
-from eventstore.sqlite_frozen import Unchanged
+from eventstore.sqlite_frozen import Unchanged, in_use
 from eventstore.sqlite_rows import SqliteRows
 from eventstore.text_rows import TextRows
 from schemas.shown import shown
@@ -53,8 +53,7 @@ def over_rows(path: Path, work: Callable[[Rows], T]) -> T:
     """
     if not _is_sqlite(path):
         return work(TextRows(path))
-    wal = path.with_name(f"{path.name}-wal")
-    if not (wal.exists() and wal.stat().st_size):
+    if not in_use(path):
         try:
             return _without_lock(path, work)
         except Disturbed:

@@ -1,22 +1,23 @@
 """Write a proof that one event stands in the log, and check one without the log."""
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from adapters.cli.audit_inputs import content_of, gathered
 from adapters.cli.call import Call
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE, Failure
-from adapters.cli.reading_log import reading_log
 from adapters.home import Home
 from adapters.safe_files import write_atomically
 from eventstore.audit_erased import Erased, Erasure
 from eventstore.audit_heads import Stated
 from eventstore.event import Recorded
 from eventstore.line import NotALine, parse
-from eventstore.log import Log
+from eventstore.log import Log, LogUnreadable
 from eventstore.merkle import inclusion_proof, leaf_hash
 from eventstore.signed_note import NoteRefused, VerifyingKey
+from eventstore.sqlite_frozen import in_use
 from eventstore.sqlite_log import SqliteLog
 from eventstore.tiles import Tiles, TilesDamaged
 from eventstore.tlog_proof import Proof, ProofRefused
@@ -25,16 +26,14 @@ from schemas import names
 from schemas.shown import shown
 from schemas.upcasts import UPCASTS
 
+T = TypeVar("T")
+
 
 def prove(call: Call) -> int:
     position = _position(call.args.subject)
-    with reading_log(call) as (home, log):
-        inputs = gathered(call, home, home.tree)
-        event = next(log.all(position - 1, position), None)
-        if event is None:
-            sentence = f"there is no event {position}: the log ends at {log.head()}."
-            raise Failure(NOT_FOUND, "not_found", sentence)
-        leaf = _leaf(log, event)
+    home = call.home()
+    event, leaf = _read(home, lambda log: _there(log, position, f"there is no event {position}: the log"))
+    inputs = gathered(call, home, home.tree)
     keys = inputs.evidence.keys if call.args.key else inputs.evidence.known
     proof = _proof(home, position, leaf, inputs.evidence.heads, keys)
     _write(call, proof, event)
@@ -140,12 +139,30 @@ def _line(call: Call, home: Home | None, proof: Proof) -> tuple[bytes, bytes]:
         return line, leaf_hash(line)
     if home is None:
         raise Failure(USAGE, "usage", "give the event's line with --line.")
+    position, hint = proof.index + 1, "Give the event's line with --line."
+    sentence = f"the proof is of event {position}, and the log here"
+    event, leaf = _read(home, lambda log: _there(log, position, sentence, hint))
+    return event.line, leaf
+
+
+def _read(home: Home, work: Callable[[Log], T]) -> T:
+    """What `work` finds in the home's log. Nothing is left beside it: see audit_inputs.over_rows."""
+    if not in_use(home.log):
+        with (
+            suppress(LogUnreadable),
+            closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True, still=True)) as log,
+        ):
+            return work(log)
     with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
-        event = next(log.all(proof.index, proof.index + 1), None)
-        if event is None:
-            sentence = f"the proof is of event {proof.index + 1}, and the log here ends at {log.head()}."
-            raise Failure(NOT_FOUND, "not_found", sentence, "Give the event's line with --line.")
-        return event.line, _leaf(log, event)
+        return work(log)
+
+
+def _there(log: Log, position: int, sentence: str, hint: str = "") -> tuple[Recorded, bytes]:
+    """The event and its leaf. Raises Failure, which begins with `sentence`."""
+    event = next(log.all(position - 1, position), None)
+    if event is None:
+        raise Failure(NOT_FOUND, "not_found", f"{sentence} ends at {log.head()}.", hint)
+    return event, _leaf(log, event)
 
 
 def _say_checked(call: Call, proof: Proof, line: bytes, signed: SignedHead | None, why: str | None) -> int:

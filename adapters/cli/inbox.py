@@ -27,6 +27,8 @@ def inbox(home: Home, known: Iterable[Row]) -> dict[str, Any]:
     digests: dict[str, set[str | None]] = {}
     for row in known:
         digests.setdefault(row["file_name"], set()).add(row["content_sha256"])
+    if (home.root / "tasks").is_symlink():
+        return {"waiting": [], "ignored": [], "problem": "it is a symbolic link; make it a real folder"}
     try:
         entries = _files(home.root / "tasks")
         waiting = [path.name for path in entries if is_task_file(path.name) and not _is_known(path, digests)]

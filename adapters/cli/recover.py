@@ -2,10 +2,12 @@
 
 Both are looked through, each line. What stands there is moved to `logs/aside-1` (or the next free
 number); nothing is deleted. Where both hold different events at one place, and the tree of hashes
-does not say which is right, you choose.
+does not say which is right, you choose. Where you have put an older log back yourself, `--from-log` goes on
+with that one.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.cli.call import Call
@@ -14,8 +16,9 @@ from adapters.cli.log_place import refuse_another_log
 from adapters.cli.taken import owning
 from adapters.cli.writing import at_desk
 from adapters.home import Home, NoHome, expanded
-from adapters.log_recovery import Recovery, Unrecoverable, recover
+from adapters.log_recovery import Recovery, Unrecoverable, free_aside, recover
 from eventstore.two_copies import Name
+from handlers.ports import HeadRefused
 from schemas.moving import NoteRecovery
 from schemas.service import NoteMirror
 
@@ -37,8 +40,26 @@ def run(call: Call) -> int:
             raise Failure(BAD, "unrecoverable", str(no), no.hint) from None
     if done.problem is not None:
         _record(call, done)
+    if chosen == "log":
+        done = _went_on(call, done)
     _say(call, done)
     return GOOD
+
+
+def _went_on(call: Call, done: Recovery) -> Recovery:
+    """The log that a person put back is right, though a tree head over another one was signed here."""
+    with at_desk(call) as desk, desk.ownership() as owner:
+        try:
+            if not owner or (problem := desk.storage.tree.parted_now()) is None:
+                return done
+            aside = free_aside(desk.home)
+            desk.storage.tree.set_aside(aside)
+        except HeadRefused as refused:
+            raise Failure(BAD, "head_refused", str(refused)) from None
+        kept, events = aside.relative_to(desk.home.root).as_posix(), desk.storage.raw.head()
+        desk.dispatch(NoteRecovery(**desk.stamp(desk.actor), events=events, problem=problem, kept_as=kept))
+    said = f"{problem}: this log goes on, and that tree head is kept in {kept}"
+    return replace(done, notes=(*done.notes, said))
 
 
 def _home(call: Call) -> Home:
@@ -84,10 +105,10 @@ def _say(call: Call, done: Recovery) -> None:
         return
     if done.problem is None:
         call.output.line(f"the log is sound: {done.events} events, and its mirror agrees")
-        return
-    call.output.line(f"{done.problem[0].upper()}{done.problem[1:]}.")
-    again = "the log was made again" if done.new_log else "the mirror was made again from the log"
-    call.output.line(f"{again}: {done.events} events")
+    else:
+        call.output.line(f"{done.problem[0].upper()}{done.problem[1:]}.")
+        again = "the log was made again" if done.new_log else "the mirror was made again from the log"
+        call.output.line(f"{again}: {done.events} events")
     if done.kept_as is not None:
         call.output.line(f"what stood there is kept in {done.kept_as}")
     for note in done.notes:

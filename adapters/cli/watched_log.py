@@ -17,8 +17,8 @@ BAR = 20
 class WatchedLog(SqliteLog):
     """Opened for reading. `upto` is where the reading ends: the head, if nobody says otherwise."""
 
-    def __init__(self, home: Home, progress: Progress) -> None:
-        super().__init__(home.log, upcasts=UPCASTS, read_only=True)
+    def __init__(self, home: Home, progress: Progress, *, still: bool = False) -> None:
+        super().__init__(home.log, upcasts=UPCASTS, read_only=True, still=still)
         self.upto = self.head()
         self._progress = progress
         self._begun = time.monotonic()

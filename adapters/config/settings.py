@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
 
@@ -124,10 +125,17 @@ def _dotenv(path: Path) -> dict[str, str | None]:
         raise BadSetting(f"{path} cannot be read: {trouble.strerror}. Let your user read it.") from trouble
     except OSError as trouble:
         raise BadSetting(f"{path} cannot be read: {trouble.strerror}. Make it a text file.") from trouble
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key in BY_NAME and binding.value is None):
+            raise BadSetting(
+                f"{path}, line {binding.original.line}, is no NAME=VALUE: a quote is open, or `=` is missing."
+            )
     return dotenv_values(stream=io.StringIO(text), interpolate=False)
 
 
 def _value(name: str, text: str, origin: str) -> Any:
+    if "\0" in text:
+        raise BadSetting(f"{name} holds a NUL character in {origin}. Write it again as text.")
     try:
         return BY_NAME[name].read(text)
     except ValueError as wrong:
@@ -161,9 +169,10 @@ def _check_root(root: Path, *, allowed: bool) -> None:
 def _secrets(given: Mapping[str, str | None]) -> list[str]:
     """Values whose names say that they are secrets: no event may hold one, whatever its form."""
     found = {
-        value
+        secret
         for name, value in given.items()
-        if value and len(value) >= SHORTEST_SECRET and SECRET_NAME.search(name)
+        # A newline at its end, as a file leaves it, is no part of a secret.
+        if (secret := (value or "").strip()) and len(secret) >= SHORTEST_SECRET and SECRET_NAME.search(name)
     }
     return sorted(found)
 

@@ -13,7 +13,7 @@ SUBJECT: Final = 72
 """Characters of the first line, its kind included."""
 BODY_LINES: Final = 10
 KINDS: Final[Mapping[str, str]] = {"bug_fix": "fix", "documentation": "docs", "code_review": "refactor"}
-_TRAILER = re.compile(r"\A\s*[A-Za-z0-9][A-Za-z0-9-]*\s*[:=#]\s*\S")
+_TRAILER = re.compile(r"\A\s*[A-Za-z0-9][A-Za-z0-9-]*\s*[:=#]|\A\(cherry picked from commit ")
 _Line = Annotated[str, Field(max_length=100)]
 
 
