@@ -45,7 +45,7 @@ from adapters.work_tree import WorkTrees
 from adapters.worker import Worker
 from eventstore.event import Recorded
 from eventstore.log import LogUnreadable
-from eventstore.mirror import MirrorAhead
+from eventstore.text.mirror import MirrorAhead
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground

@@ -15,10 +15,11 @@ import orjson
 from adapters.desk import Desk
 from adapters.home import Home
 from adapters.safe_files import OutsideHome, inside, sync_folder, unlink, write_atomically
-from eventstore.erasing import NoSuchField, NotErased, erase_line, texts, tombstone
 from eventstore.event import Recorded
 from eventstore.line import ERASED
-from eventstore.merkle import leaf_hash
+from eventstore.sqlite.erasing import NotErased, erase_line
+from eventstore.tombstone import NoSuchField, texts, tombstone
+from eventstore.tree.merkle import leaf_hash
 from projections.all_views import BY_NAME
 from projections.artifact import build, render
 from projections.projection import Row

@@ -13,12 +13,12 @@ from adapters.home_copies import BlobDamaged, blobs_in, check_blobs, copy_blobs,
 from adapters.safe_files import patiently, replace, sync_folder, temporary_beside, unlink, write_atomically
 from eventstore.file_lock import FileLock
 from eventstore.log import Log, LogUnreadable
-from eventstore.merkle import Frontier, leaf_hash
-from eventstore.signed_note import NoteRefused
-from eventstore.sqlite_check import check
-from eventstore.sqlite_copy import copy
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tree_head import TreeHead
+from eventstore.sqlite.check import check
+from eventstore.sqlite.copy import copy
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.head import TreeHead
+from eventstore.tree.merkle import Frontier, leaf_hash
+from eventstore.tree.signed_note import NoteRefused
 from handlers.path_policy import OWN_FOLDERS
 from schemas import names
 

@@ -14,7 +14,7 @@ from adapters.trusted_homes import TrustedHomes
 from adapters.version import installed_version
 from adapters.volume import network_volume, refusal
 from eventstore.event import ANY, NO_STREAM
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from handlers.dispatch import draft
 from handlers.path_policy import OWN_FOLDERS
 from handlers.ports import HeadRefused

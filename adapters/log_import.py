@@ -13,11 +13,11 @@ from adapters.home_making import fitting, make_home
 from adapters.safe_files import replace, sync_folder, temporary_beside
 from adapters.storage import open_storage
 from adapters.trusted_homes import TrustedHomes
-from eventstore import sqlite_filling
 from eventstore.event import Recorded
-from eventstore.exported_lines import BadLine, exported
 from eventstore.lineage import Lineage, Row
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite import filling as sqlite_filling
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.exported_lines import BadLine, exported
 from handlers.ports import HeadRefused
 from projections.all_views import ALL
 from projections.fold import Fold

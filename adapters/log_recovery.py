@@ -11,18 +11,18 @@ from typing import Final
 
 from adapters.home import Home
 from adapters.safe_files import replace, sync_folder, unlink
-from eventstore import sqlite_filling
 from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
 from eventstore.log import LogUnreadable
-from eventstore.merkle import leaf_hash
-from eventstore.mirror_lines import MirrorLines
-from eventstore.sqlite_check import check
-from eventstore.sqlite_errors import DAMAGED
-from eventstore.sqlite_file import LogNotOurs
-from eventstore.sqlite_log import SqliteLog
-from eventstore.sqlite_salvage import SalvagedLog
-from eventstore.tiles import Tiles, TilesDamaged
+from eventstore.sqlite import filling as sqlite_filling
+from eventstore.sqlite.check import check
+from eventstore.sqlite.errors import DAMAGED
+from eventstore.sqlite.file import LogNotOurs
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.salvage import SalvagedLog
+from eventstore.text.mirror_lines import MirrorLines
+from eventstore.tree.merkle import leaf_hash
+from eventstore.tree.tiles import Tiles, TilesDamaged
 from eventstore.two_copies import CopiesDiffer, Joining, Name
 from schemas import names
 from schemas.upcasts import UPCASTS

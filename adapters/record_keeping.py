@@ -6,7 +6,7 @@ from contextlib import suppress
 import trio
 
 from eventstore.log import Log
-from eventstore.mirror import Mirror, Repair
+from eventstore.text.mirror import Mirror, Repair
 from handlers.ports import Kept, Lag
 from projections.views import Views
 

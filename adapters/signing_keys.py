@@ -8,7 +8,7 @@ from typing import Final
 from platformdirs import user_config_path
 
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink, write_atomically
-from eventstore.signed_note import NoteRefused, SigningKey
+from eventstore.tree.signed_note import NoteRefused, SigningKey
 
 VARIABLE: Final = "EVT_SIGNING_KEY"
 OWNER_ONLY: Final = 0o600

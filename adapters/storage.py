@@ -13,10 +13,10 @@ from adapters.volume import network_volume, refusal
 from eventstore.event import Event
 from eventstore.ids import command_event_id
 from eventstore.log import Log, LogUnreadable
-from eventstore.mirror import Mirror
-from eventstore.patterns import Redactor
-from eventstore.redacting import Redacting
-from eventstore.sqlite_log import SqliteLog
+from eventstore.redaction.patterns import Redactor
+from eventstore.redaction.redacting import Redacting
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.mirror import Mirror
 from projections.all_views import ALL
 from projections.views import Views
 from schemas import names

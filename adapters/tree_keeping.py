@@ -11,10 +11,10 @@ from adapters.safe_files import write_atomically
 from adapters.signing_keys import VARIABLE, KeyUnusable, SigningKeys
 from eventstore.file_lock import FileLock
 from eventstore.log import Log
-from eventstore.merkle import leaf_hashes
-from eventstore.signed_note import NoteRefused, SigningKey, VerifyingKey
-from eventstore.tiles import Tiles, TilesDamaged
-from eventstore.tree_head import NotesDamaged, SignedHead, TreeHead, append_note, read_notes
+from eventstore.tree.head import NotesDamaged, SignedHead, TreeHead, append_note, read_notes
+from eventstore.tree.merkle import leaf_hashes
+from eventstore.tree.signed_note import NoteRefused, SigningKey, VerifyingKey
+from eventstore.tree.tiles import Tiles, TilesDamaged
 from handlers.ports import HeadRefused, HeadStanding
 from schemas import names
 

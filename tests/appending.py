@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eventstore.event import ANY, NO_STREAM
 from eventstore.log import WrongExpectedVersion
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 
 ROOT = Path(__file__).parents[1]

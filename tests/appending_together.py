@@ -13,7 +13,7 @@ import trio
 from adapters.log_writer import LogWriter
 from eventstore.event import ANY, NO_STREAM
 from eventstore.log import Append, WrongExpectedVersion
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.appending import SHARED
 from tests.log_contract import fact
 

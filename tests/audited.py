@@ -3,7 +3,7 @@
 from pathlib import Path
 from random import Random
 
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.signed_trees import SignedLog
 from tools.tampering.forged import Forged, Sample
 

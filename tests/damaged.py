@@ -7,8 +7,8 @@ from pathlib import Path
 import apsw
 import orjson
 
-from eventstore.sqlite_check import check
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.check import check
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tests.exported import mirror_of
 from tests.reading_evt import Evt

@@ -3,8 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from eventstore.mirror import Mirror
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.mirror import Mirror
 from tests.homes import BuiltHome
 
 HOSTILE = 'größer \x1b[31mred\x1b[0m \u202e\u0000 \U0001f600 \\ " \u2028'

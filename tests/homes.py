@@ -10,7 +10,7 @@ import orjson
 
 from eventstore.event import ANY, Event, Place
 from eventstore.ids import command_event_id
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections import story as stories
 from projections.all_views import ALL
 from projections.artifact import build, render

@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.demo_home import agent_setting
 from adapters.home_making import make_home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 PATIENCE_S = 60.0
 

@@ -8,15 +8,16 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from eventstore.erasing import erase_line, tombstone
 from eventstore.event import ANY, Event
 from eventstore.ids import command_event_id
 from eventstore.log import Append
-from eventstore.merkle import leaf_hash
-from eventstore.signed_note import SigningKey, sign
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tiles import Tiles
-from eventstore.tree_head import TreeHead, append_note
+from eventstore.sqlite.erasing import erase_line
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tombstone import tombstone
+from eventstore.tree.head import TreeHead, append_note
+from eventstore.tree.merkle import leaf_hash
+from eventstore.tree.signed_note import SigningKey, sign
+from eventstore.tree.tiles import Tiles
 from schemas import names
 
 ORIGIN = "urn:evt:0190-home"

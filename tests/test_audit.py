@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from adapters.cli.failure import BAD, GOOD
-from eventstore.signed_note import sign
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tree_head import TreeHead
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.head import TreeHead
+from eventstore.tree.signed_note import sign
 from tests.audited import built, forged
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt

@@ -13,11 +13,11 @@ import pytest
 
 from adapters.cli.audit_inputs import over_rows
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE
-from eventstore import sqlite_file
-from eventstore.audit import Rows
-from eventstore.audit_mirror import MirrorCheck
-from eventstore.sqlite_rows import SqliteRows
-from eventstore.tiles import Tiles
+from eventstore.audit.mirror import MirrorCheck
+from eventstore.audit.table_rows import SqliteRows
+from eventstore.audit.verdict import Rows
+from eventstore.sqlite import file as sqlite_file
+from eventstore.tree.tiles import Tiles
 from tests.audited import again, built
 from tests.reading_evt import Evt
 from tests.signed_trees import ORIGIN, SignedLog

@@ -10,7 +10,7 @@ import pytest
 from adapters.cli.failure import BAD, GOOD
 from adapters.signing_keys import SigningKeys
 from adapters.trusted_homes import TrustedHomes
-from eventstore.signed_note import sign
+from eventstore.tree.signed_note import sign
 from schemas import names
 from tests.audited import again, built, forged
 from tests.reading_evt import Evt

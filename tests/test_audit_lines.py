@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.audit_heads import stated_in
-from eventstore.audit_lines import LineChecks, Row, claimed
-from eventstore.audit_place import place
+from eventstore.audit.heads import stated_in
+from eventstore.audit.lines import LineChecks, Row, claimed
+from eventstore.audit.place import place
+from eventstore.audit.text_rows import TextRows
 from eventstore.event import Event
 from eventstore.line import render
-from eventstore.merkle import leaf_hash
-from eventstore.signed_note import sign
-from eventstore.text_rows import TextRows
-from eventstore.tree_head import TreeHead
+from eventstore.tree.head import TreeHead
+from eventstore.tree.merkle import leaf_hash
+from eventstore.tree.signed_note import sign
 from tests.signed_trees import ORIGIN, key_of
 
 TIMES = st.integers(0, 253_402_300_799_999_999)

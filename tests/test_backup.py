@@ -14,11 +14,11 @@ from adapters.home import Home
 from adapters.home_backup import NotBackedUp, back_up
 from adapters.home_making import make_home
 from eventstore.event import ANY
-from eventstore.merkle import Frontier, leaf_hash
-from eventstore.sqlite_check import check
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tiles import Tiles
-from eventstore.tree_head import TreeHead
+from eventstore.sqlite.check import check
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.head import TreeHead
+from eventstore.tree.merkle import Frontier, leaf_hash
+from eventstore.tree.tiles import Tiles
 from schemas import names
 from tests.damaged import files_of, log_of, past_the_triggers, stored
 from tests.log_contract import fact

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.home_making import make_home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from handlers.path_policy import OWN_FOLDERS
 from projections.story import artifact_path
 from schemas import names

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tests.homes import BuiltHome
 from tests.log_contract import fact

@@ -137,7 +137,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 SqliteLog(Path(sys.argv[1])).append("system", [fact(1)], ANY)
 os._exit(0)

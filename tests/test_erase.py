@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from adapters.desk import Desk
 from adapters.signing_keys import SigningKeys
 from adapters.tree_keeping import TreeKeeping
-from eventstore.erasing import NoSuchField, NotErased, erase_line, texts, tombstone
 from eventstore.event import ANY, Event
 from eventstore.file_lock import FileLock
 from eventstore.line import render
-from eventstore.merkle import leaf_hash
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.erasing import NotErased, erase_line
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tombstone import NoSuchField, texts, tombstone
+from eventstore.tree.merkle import leaf_hash
 from schemas import names
 from schemas.mediation import MediationFinished
 from schemas.record import FinishErasure

@@ -14,7 +14,7 @@ from adapters.bell_watch import BellWatch, LookingWatch
 from adapters.cli.following import Follower
 from adapters.cli.tail import StartingAt
 from eventstore.event import ANY, Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from eventstore.subscription import Subscription
 from tests import appending
 from tests.appending import acknowledged, check

@@ -8,7 +8,7 @@ from adapters.desk import desk
 from adapters.home import Home, NoHome, find_home
 from adapters.home_making import Occupied, make_home
 from adapters.trusted_homes import TrustedHomes
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 
 

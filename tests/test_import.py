@@ -13,7 +13,7 @@ from adapters.cli.main import call
 from adapters.home_making import make_home
 from eventstore.cloud_event import cloud_event
 from eventstore.file_lock import FileLock
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.exported import lines_of, mirror_of, told
 from tests.reading_evt import Evt, Said
 

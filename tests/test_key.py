@@ -8,8 +8,8 @@ import pytest
 
 from adapters.desk import Desk
 from eventstore.file_lock import FileLock
-from eventstore.signed_note import SigningKey, VerifyingKey, opened
-from eventstore.tree_head import read_notes
+from eventstore.tree.head import read_notes
+from eventstore.tree.signed_note import SigningKey, VerifyingKey, opened
 from schemas import names
 from schemas.record import HeadReason
 from tests.reading_evt import Evt

@@ -13,8 +13,8 @@ import pytest
 
 from eventstore.event import ANY, NO_STREAM
 from eventstore.log import LogUnreadable, may_be_tried_again
-from eventstore.sqlite_errors import translation
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.errors import translation
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact, facts, numbers
 from tests.small_disk import SmallDisk, small_disk
 
@@ -91,7 +91,7 @@ CRASH = """
 import os, sys
 from pathlib import Path
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import facts
 log = SqliteLog(Path(sys.argv[1]))
 log.append("a-1", facts(int(sys.argv[2])), ANY)
@@ -162,9 +162,9 @@ def test_only_what_touched_no_sync_may_be_tried_again(
 APPEND = """
 import errno, sys
 from pathlib import Path
-from eventstore import sqlite_health
+from eventstore.sqlite import health as sqlite_health
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 sqlite_health.CHECKPOINT_PAGES = int(sys.argv[2])
 log = SqliteLog(Path(sys.argv[1]))
@@ -275,7 +275,7 @@ CUT = """
 import os, sys
 from pathlib import Path
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 log = SqliteLog.create(Path(sys.argv[1]))
 for number in range(20):

@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from eventstore import sqlite_heads
 from eventstore.event import ANY, NO_STREAM, Event
 from eventstore.log import Append, Log, Outcome, Unrecordable, WrongExpectedVersion
 from eventstore.memory_log import MemoryLog
-from eventstore.mirror import Mirror
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite import heads as sqlite_heads
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.mirror import Mirror
 from tests.log_contract import START, fact
 
 streams = st.sampled_from(["a-1", "a-2", "b-1"])

@@ -15,8 +15,8 @@ from adapters.threaded_log import LONG, LogFailed, ThreadedLog
 from eventstore.event import ANY, NO_STREAM, Event, Place
 from eventstore.log import Append, Outcome, WrongExpectedVersion
 from eventstore.memory_log import MemoryLog
-from eventstore.redacting import Redacting
-from eventstore.sqlite_log import SqliteLog
+from eventstore.redaction.redacting import Redacting
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 
 

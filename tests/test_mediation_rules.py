@@ -7,8 +7,8 @@ import pytest
 
 from eventstore.event import ANY, Event
 from eventstore.memory_log import MemoryLog
-from eventstore.patterns import Redactor
-from eventstore.redacting import Redacting
+from eventstore.redaction.patterns import Redactor
+from eventstore.redaction.redacting import Redacting
 from handlers.decider import Refused
 from handlers.mediating.resting import rest_of
 from projections.mediator import KEY, PROJECTION

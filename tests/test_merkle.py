@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
-from eventstore.merkle import (
+from eventstore.tree.merkle import (
     BATCH,
     EMPTY,
     Frontier,

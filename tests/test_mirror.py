@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from eventstore import mirror as module
 from eventstore.event import ANY
 from eventstore.memory_log import MemoryLog
-from eventstore.mirror import Mirror, MirrorAhead, Repair
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text import mirror as module
+from eventstore.text.mirror import Mirror, MirrorAhead, Repair
 from tests.log_contract import fact, facts
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.patterns import Redactor
-from eventstore.redacting import Redact
+from eventstore.redaction.patterns import Redactor
+from eventstore.redaction.redacting import Redact
 
 # Made at run time, so that no scanner takes this file for a leak.
 LETTERS = "Ab3dEf6hIj9lMn2pQr5tUv8xYz1CwK4mN7sT0gB"

@@ -13,8 +13,8 @@ from adapters.cli.main import call
 from adapters.home import Home
 from adapters.log_recovery import Unrecoverable, recover
 from eventstore.file_lock import FileLock
-from eventstore.sqlite_check import check
-from eventstore.sqlite_salvage import SalvagedLog
+from eventstore.sqlite.check import check
+from eventstore.sqlite.salvage import SalvagedLog
 from schemas import names
 from tests.damaged import (
     files_of,

@@ -10,9 +10,9 @@ import pytest
 from eventstore.event import ANY, NO_STREAM, Event, Place
 from eventstore.log import Unrecordable, WrongExpectedVersion
 from eventstore.memory_log import MemoryLog
-from eventstore.patterns import Redactor
-from eventstore.redacting import Redacting
-from eventstore.sqlite_log import SqliteLog
+from eventstore.redaction.patterns import Redactor
+from eventstore.redaction.redacting import Redacting
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import LogContract, fact, facts, numbers
 
 SECRET = "a-secret-of-ours"

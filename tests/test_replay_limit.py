@@ -15,12 +15,12 @@ from adapters.cli.watched_log import BETWEEN_LOOKS, WatchedLog
 from adapters.home import Home
 from eventstore.event import ANY, Event, Recorded
 from eventstore.memory_log import MemoryLog
-from eventstore.mirror import Mirror
 from eventstore.moment import rfc3339, utc_day
-from eventstore.sqlite_log import SqliteLog
-from eventstore.sqlite_versions import sqlite_libraries
+from eventstore.sqlite.log import SqliteLog
+from eventstore.sqlite.versions import sqlite_libraries
+from eventstore.sqlite.wal_reset import has_wal_reset_fault
+from eventstore.text.mirror import Mirror
 from eventstore.unreadable import LineDamaged
-from eventstore.wal_reset import has_wal_reset_fault
 from projections import fold as folds
 from projections import views
 from projections.all_views import ALL, BY_NAME, TO_DO

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.signed_note import KeyRefused, NoteRefused, SigningKey, VerifyingKey, opened, sign
+from eventstore.tree.signed_note import KeyRefused, NoteRefused, SigningKey, VerifyingKey, opened, sign
 
 NAME = "urn:evt:01jd3v6kq8e0r8m1n4k5x7y9zt"
 KEY = SigningKey.parse(

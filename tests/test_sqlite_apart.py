@@ -230,7 +230,7 @@ def sources() -> list[tuple[str, str]]:
 def test_one_module_opens_logs_and_two_open_views() -> None:
     assert list(importing(sources())) == []
     assert set(opening(sources())) == {
-        ("apsw", "eventstore/sqlite_file.py"),
+        ("apsw", "eventstore/sqlite/file.py"),
         ("sqlite3", "projections/view_rows.py"),
         ("sqlite3", "projections/views.py"),
     }

@@ -8,10 +8,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from eventstore import sqlite_file
 from eventstore.event import NO_STREAM
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite import file as sqlite_file
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact, facts, numbers
 
 ROOT = Path(__file__).parents[1]
@@ -193,7 +193,7 @@ READ = """
 import os, sys
 from pathlib import Path
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
@@ -226,7 +226,7 @@ FORK = """
 import os, sys
 from pathlib import Path
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import facts
 log = SqliteLog.create(Path(sys.argv[1]))
 log.append("a-1", facts(0), ANY)

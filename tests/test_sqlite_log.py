@@ -9,11 +9,11 @@ from typing import Any
 import apsw
 import pytest
 
-from eventstore import sqlite_heads
 from eventstore.bell import WORD, stamp_of
 from eventstore.event import ANY, NO_STREAM, Place
 from eventstore.log import WrongExpectedVersion
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite import heads as sqlite_heads
+from eventstore.sqlite.log import SqliteLog
 from eventstore.unknown_types import unknown_types
 from tests.log_contract import START, LogContract, fact, facts, numbers
 

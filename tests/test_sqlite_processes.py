@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from eventstore.mirror import Mirror
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.mirror import Mirror
 from tests import appending
 from tests.appending import acknowledged, check
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 ROOT = Path(__file__).parents[1]
 MOST = 1.05
@@ -22,7 +22,7 @@ ALONE = """
 import sys
 from pathlib import Path
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 
 log = SqliteLog(Path(sys.argv[1]))
@@ -38,7 +38,7 @@ from pathlib import Path
 import trio
 from adapters.threaded_log import ThreadedLog
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 
 class Counting(SqliteLog):

@@ -26,7 +26,7 @@ from adapters.threaded_log import (
 from eventstore.bell import Bell
 from eventstore.event import ANY, NO_STREAM, Event, Place, Recorded
 from eventstore.log import Append, Outcome, WrongExpectedVersion
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tests.log_contract import fact
 
 STREAMS = ("a-1", "b-2")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore import patience
-from eventstore.merkle import (
+from eventstore.tree.merkle import (
     EMPTY,
     Frontier,
     consistency_proof,
@@ -21,8 +21,8 @@ from eventstore.merkle import (
     is_included,
     leaf_hashes,
 )
-from eventstore.tile_file import TileFiles, number_path
-from eventstore.tiles import Tiles, TilesDamaged
+from eventstore.tree.tile_file import TileFiles, number_path
+from eventstore.tree.tiles import Tiles, TilesDamaged
 
 LEAVES = leaf_hashes(b"%d" % number for number in range(70_000))
 

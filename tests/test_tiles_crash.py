@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import pytest
 
-from eventstore import tile_file
-from eventstore.tile_file import WIDTH
-from eventstore.tiles import Tiles
+from eventstore.tree import tile_file
+from eventstore.tree.tile_file import WIDTH
+from eventstore.tree.tiles import Tiles
 from tests.test_tiles import LEAVES, files, grown, root
 
 T = TypeVar("T")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.merkle import Frontier, inclusion_proof, leaf_hashes, node_hash, root_of
-from eventstore.signed_note import NoteRefused, SigningKey, sign
-from eventstore.tlog_proof import Proof, ProofRefused
-from eventstore.tree_head import SignedHead, TreeHead
+from eventstore.tree.head import SignedHead, TreeHead
+from eventstore.tree.merkle import Frontier, inclusion_proof, leaf_hashes, node_hash, root_of
+from eventstore.tree.proof import Proof, ProofRefused
+from eventstore.tree.signed_note import NoteRefused, SigningKey, sign
 
 ORIGIN = "urn:evt:01jd3v6kq8e0r8m1n4k5x7y9zt"
 KEY = SigningKey.parse(

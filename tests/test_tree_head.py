@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.merkle import EMPTY, leaf_hash
-from eventstore.signed_note import NoteRefused, SigningKey, sign
-from eventstore.tree_head import NotesDamaged, SignedHead, TreeHead, append_note, read_notes
+from eventstore.tree.head import NotesDamaged, SignedHead, TreeHead, append_note, read_notes
+from eventstore.tree.merkle import EMPTY, leaf_hash
+from eventstore.tree.signed_note import NoteRefused, SigningKey, sign
 
 ORIGIN = "urn:evt:01jd3v6kq8e0r8m1n4k5x7y9zt"
 KEY = SigningKey.parse(

@@ -9,10 +9,10 @@ import pytest
 from adapters.signing_keys import KeyUnusable, SigningKeys
 from adapters.tree_keeping import TreeKeeping
 from eventstore.event import ANY
-from eventstore.merkle import Frontier, leaf_hash
-from eventstore.signed_note import SigningKey, VerifyingKey
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tree_head import SignedHead, read_notes
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.head import SignedHead, read_notes
+from eventstore.tree.merkle import Frontier, leaf_hash
+from eventstore.tree.signed_note import SigningKey, VerifyingKey
 from handlers.ports import HeadRefused
 from tests.log_contract import fact
 

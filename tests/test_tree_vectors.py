@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from eventstore.merkle import (
+from eventstore.tree.head import SignedHead, TreeHead
+from eventstore.tree.merkle import (
     EMPTY,
     Frontier,
     consistency_proof,
@@ -16,9 +17,8 @@ from eventstore.merkle import (
     is_included,
     leaf_hashes,
 )
-from eventstore.signed_note import SigningKey, VerifyingKey, opened, sign
-from eventstore.tiles import Tiles
-from eventstore.tree_head import SignedHead, TreeHead
+from eventstore.tree.signed_note import SigningKey, VerifyingKey, opened, sign
+from eventstore.tree.tiles import Tiles
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "samples" / "tree" / "vectors.json").read_text(encoding="utf-8")

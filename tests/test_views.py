@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstore.memory_log import MemoryLog
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections import batch, metrics, tasks, views
 from projections.all_views import ALL, BY_NAME
 from projections.comparison import differences

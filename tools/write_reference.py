@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eventstore.patterns import PATTERNS
+from eventstore.redaction.patterns import PATTERNS
 from handlers import agent_call
 from handlers.outcome import FOLDER, judge
 from handlers.path_policy import OWN_FOLDERS

@@ -16,8 +16,8 @@ from adapters.cli.output import Output
 from adapters.config.settings import read_settings
 from adapters.config.table import BadSetting
 from eventstore.log import Log
-from eventstore.patterns import Redactor
-from eventstore.sqlite_log import SqliteLog
+from eventstore.redaction.patterns import Redactor
+from eventstore.sqlite.log import SqliteLog
 from handlers.decider import Refused
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch

@@ -19,10 +19,10 @@ from adapters.cli.audit_views import views_of
 from adapters.cli.call import Call
 from adapters.cli.failure import BAD, GOOD, USAGE, Failure
 from adapters.home import Home
-from eventstore.audit import Rows, Types, audit
-from eventstore.audit_findings import Report
-from eventstore.audit_mirror import MirrorCheck
-from eventstore.text_rows import TextRows
+from eventstore.audit.findings import Report
+from eventstore.audit.mirror import MirrorCheck
+from eventstore.audit.text_rows import TextRows
+from eventstore.audit.verdict import Rows, Types, audit
 from schemas import names
 
 TYPES = Types(erased=names.EVENT_ERASED, key_changed=names.SIGNING_KEY_CHANGED)

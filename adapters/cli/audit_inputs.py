@@ -12,15 +12,15 @@ from adapters.home import Home
 from adapters.safe_files import NotRegular, read_at_most
 from adapters.signing_keys import SigningKeys
 from adapters.trusted_homes import TrustedHomes
-from eventstore import sqlite_file
-from eventstore.audit import Evidence, Rows
-from eventstore.audit_heads import Stated, stated_in
+from eventstore.audit.heads import Stated, stated_in
+from eventstore.audit.table_rows import SqliteRows
+from eventstore.audit.text_rows import TextRows
+from eventstore.audit.verdict import Evidence, Rows
 from eventstore.line import NotALine, parse
 from eventstore.log import LogUnreadable
-from eventstore.signed_note import NoteRefused, VerifyingKey
-from eventstore.sqlite_frozen import Unchanged, in_use
-from eventstore.sqlite_rows import SqliteRows
-from eventstore.text_rows import TextRows
+from eventstore.sqlite import file as sqlite_file
+from eventstore.sqlite.frozen import Unchanged, in_use
+from eventstore.tree.signed_note import NoteRefused, VerifyingKey
 from schemas.shown import shown
 
 T = TypeVar("T")

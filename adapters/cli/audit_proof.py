@@ -10,18 +10,18 @@ from adapters.cli.call import Call
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE, Failure
 from adapters.home import Home
 from adapters.safe_files import write_atomically
-from eventstore.audit_erased import Erased, Erasure
-from eventstore.audit_heads import Stated
+from eventstore.audit.erased import Erased, Erasure
+from eventstore.audit.heads import Stated
 from eventstore.event import Recorded
 from eventstore.line import NotALine, parse
 from eventstore.log import Log, LogUnreadable
-from eventstore.merkle import inclusion_proof, leaf_hash
-from eventstore.signed_note import NoteRefused, VerifyingKey
-from eventstore.sqlite_frozen import in_use
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tiles import Tiles, TilesDamaged
-from eventstore.tlog_proof import Proof, ProofRefused
-from eventstore.tree_head import SignedHead
+from eventstore.sqlite.frozen import in_use
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.head import SignedHead
+from eventstore.tree.merkle import inclusion_proof, leaf_hash
+from eventstore.tree.proof import Proof, ProofRefused
+from eventstore.tree.signed_note import NoteRefused, VerifyingKey
+from eventstore.tree.tiles import Tiles, TilesDamaged
 from schemas import names
 from schemas.shown import shown
 from schemas.upcasts import UPCASTS

@@ -5,9 +5,9 @@ from typing import Any, Final
 from adapters.cli.audit_inputs import Inputs
 from adapters.cli.call import Call
 from adapters.cli.moments import ago, millisecond, now
-from eventstore.audit_findings import Finding, Report
+from eventstore.audit.findings import Finding, Report
 from eventstore.moment import rfc3339
-from eventstore.signed_note import encoded
+from eventstore.tree.signed_note import encoded
 from schemas.shown import shown
 
 STYLES: Final = {"OK": "green", "TAMPERED": "red", "DAMAGED": "yellow", "UNVERIFIABLE": "yellow"}

@@ -7,9 +7,9 @@ from adapters.cli.call import Call
 from adapters.cli.progress import Progress
 from adapters.cli.watched_log import WatchedLog
 from adapters.home import Home
-from eventstore.audit_findings import Finding
+from eventstore.audit.findings import Finding
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_frozen import Unchanged, in_use
+from eventstore.sqlite.frozen import Unchanged, in_use
 from projections.all_views import ALL
 from projections.comparison import Comparison, differences
 

@@ -7,9 +7,9 @@ from typing import Final
 import orjson
 from pydantic import ValidationError
 
-from eventstore.erasing import texts, tombstone
 from eventstore.event import Recorded
 from eventstore.line import ERASED
+from eventstore.tombstone import texts, tombstone
 from schemas import names
 from schemas.registry import FACTS
 from schemas.word import Fact

@@ -28,9 +28,9 @@ from adapters.erasing import (
     pending,
     standing_texts,
 )
-from eventstore.erasing import NoSuchField, tombstone
 from eventstore.event import Recorded
-from eventstore.merkle import leaf_hash
+from eventstore.tombstone import NoSuchField, tombstone
+from eventstore.tree.merkle import leaf_hash
 from handlers.ports import HeadRefused
 from schemas import names
 from schemas.record import EraseEvent

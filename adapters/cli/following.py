@@ -5,7 +5,7 @@ import math
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 LOOK_S: Final = 1.0
 """So often the log is looked at though the bell was not rung: who appended may have died before."""

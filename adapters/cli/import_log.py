@@ -19,8 +19,8 @@ from adapters.cli.taken import owning
 from adapters.home import Home, NoHome, NotOurs, expanded
 from adapters.home_making import Occupied
 from adapters.log_import import Given, Imported, NotImported, go_on, make
-from eventstore.mirror import Mirror, MirrorAhead
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
+from eventstore.text.mirror import Mirror, MirrorAhead
 from schemas.upcasts import UPCASTS
 
 EXITS = {"bad_line": USAGE, "other_log": CONFLICT, "conflict": CONFLICT}

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 from adapters.cli.call import Call
 from adapters.home import Home
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas.upcasts import UPCASTS
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adapters.cli.call import Call
 from adapters.cli.reading_log import reading_log
 from adapters.home import Home
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections.projection import Projection
 from projections.view_rows import ViewRows
 

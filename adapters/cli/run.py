@@ -25,7 +25,7 @@ from adapters.threaded_log import LogFailed
 from adapters.volume import warning
 from eventstore.event import Recorded
 from eventstore.log import LogUnreadable
-from eventstore.mirror import MirrorAhead
+from eventstore.text.mirror import MirrorAhead
 from handlers.ports import NotNow
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows

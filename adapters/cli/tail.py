@@ -15,7 +15,7 @@ from adapters.cli.lines_out import NDJSON, add_format, render_as
 from adapters.cli.moments import day, now, start_of
 from adapters.cli.reading_log import reading_log
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from eventstore.subscription import Subscription
 from schemas import names
 from schemas.shown import quoted

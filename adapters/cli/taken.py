@@ -11,7 +11,7 @@ from adapters.cli.failure import CONFLICT, Failure
 from adapters.home import Home
 from eventstore.file_lock import FileLock
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from schemas.upcasts import UPCASTS
 

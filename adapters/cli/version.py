@@ -9,7 +9,7 @@ import apsw
 from adapters.cli.call import Call
 from adapters.cli.failure import GOOD
 from adapters.version import installed_version
-from eventstore.sqlite_versions import as_document
+from eventstore.sqlite.versions import as_document
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from adapters.cli.moments import span
 from adapters.cli.progress import Progress
 from adapters.home import Home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas.upcasts import UPCASTS
 
 BETWEEN_LOOKS = 256

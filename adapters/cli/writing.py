@@ -8,7 +8,7 @@ from adapters.cli.failure import BAD, EXIT_OF_CODE, NOT_PERMITTED, USAGE, Failur
 from adapters.config.table import BadSetting
 from adapters.desk import Desk, NotTrusted, desk
 from adapters.home import NoHome
-from eventstore.mirror import MirrorAhead
+from eventstore.text.mirror import MirrorAhead
 from handlers.decider import Refused
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from eventstore.event import NO_STREAM
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.bench import made
 from tools.bench.append_one import warm_log
 from tools.bench.file_log import appends_a_second

@@ -19,9 +19,9 @@ from adapters.storage import note_redaction
 from adapters.threaded_log import ThreadedLog
 from eventstore.event import Event
 from eventstore.log import Append, Log
-from eventstore.patterns import Redactor
-from eventstore.redacting import Redacting
-from eventstore.sqlite_log import SqliteLog
+from eventstore.redaction.patterns import Redactor
+from eventstore.redaction.redacting import Redacting
+from eventstore.sqlite.log import SqliteLog
 from handlers.dispatch import draft
 from tools.bench import made
 from tools.bench.append_one import warm_log

@@ -13,7 +13,7 @@ import trio
 from adapters.log_writer import LogWriter
 from eventstore.event import NO_STREAM
 from eventstore.log import Append
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.bench import made
 from tools.bench.file_log import appends_a_second
 from tools.bench.peer_store import PeerStore

@@ -12,18 +12,18 @@ from typing import Final
 
 import orjson
 
-from eventstore import sqlite_file
-from eventstore.audit import Evidence, Types, audit
-from eventstore.audit_erased import Erased
-from eventstore.audit_findings import Report
-from eventstore.audit_heads import Stated
-from eventstore.audit_lines import Row
-from eventstore.audit_tree import BATCH, Tiled, Walk
-from eventstore.merkle import Frontier, leaf_hashes
-from eventstore.signed_note import SigningKey
-from eventstore.sqlite_rows import SqliteRows
-from eventstore.tiles import Tiles
-from eventstore.tree_head import SignedHead, TreeHead
+from eventstore.audit.erased import Erased
+from eventstore.audit.findings import Report
+from eventstore.audit.heads import Stated
+from eventstore.audit.lines import Row
+from eventstore.audit.table_rows import SqliteRows
+from eventstore.audit.tree import BATCH, Tiled, Walk
+from eventstore.audit.verdict import Evidence, Types, audit
+from eventstore.sqlite import file as sqlite_file
+from eventstore.tree.head import SignedHead, TreeHead
+from eventstore.tree.merkle import Frontier, leaf_hashes
+from eventstore.tree.signed_note import SigningKey
+from eventstore.tree.tiles import Tiles
 from schemas import names
 from tools.bench.corpus import Corpus, corpus
 from tools.bench.table import Cell, Table, ratios

@@ -12,7 +12,7 @@ from typing import Final
 from adapters.stamp import Stamp
 from adapters.system_clock import SystemClock, SystemIds
 from eventstore.event import NO_STREAM, Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from handlers.dispatch import draft
 from schemas import names
 from schemas.task import QueueTask, TaskQueued, TaskReceived, TaskSpec

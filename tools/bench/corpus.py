@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from eventstore import sqlite_file
 from eventstore.event import Event
 from eventstore.line import render
-from eventstore.sqlite_heads import Head
-from eventstore.sqlite_schema import INSERT, SAVE_HEAD
+from eventstore.sqlite import file as sqlite_file
+from eventstore.sqlite.heads import Head
+from eventstore.sqlite.schema import INSERT, SAVE_HEAD
 from tools.bench import corpus_lives
 
 VERSION: Final = 2

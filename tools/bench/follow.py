@@ -23,7 +23,7 @@ import trio
 
 from eventstore.bell import Bell
 from eventstore.event import ANY, Event
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.bench.follower import READY
 from tools.bench.table import Cell, Table, ratios
 

@@ -19,7 +19,7 @@ from adapters.cli.tail import StartingAt
 from adapters.feed import Feed
 from adapters.threaded_log import LogDoorbell, ThreadedLog
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from eventstore.subscription import Subscription
 from projections.live import LiveViews
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from adapters.home import Home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections.all_views import ALL
 from projections.views import Views
 from tools.bench.corpus import copied, corpus

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from eventstore.event import ANY
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.bench import made
 
 READY: Final = "ready"

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from eventstore import sqlite_file
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite import file as sqlite_file
+from eventstore.sqlite.log import SqliteLog
 from projections.all_views import BY_NAME
 from projections.views import Views
 from schemas.upcasts import UPCASTS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from eventstore.event import NO_STREAM
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.bench import made
 
 SYNCS: Final = re.compile(r"\b(?:fdatasync|fsync|msync|sync_file_range|syncfs|sync)\(")

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import orjson
 
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tools.crash import oracle
 from tools.crash.player import Player

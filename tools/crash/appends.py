@@ -12,7 +12,7 @@ from typing import Final
 
 from eventstore.event import ANY, Event
 from eventstore.log import Append
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 START: Final = 1_800_000_000_000_000
 AGAIN_EVERY: Final = 15

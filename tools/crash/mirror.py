@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tools.crash import oracle
 from tools.crash.player import Player, scratch

@@ -11,7 +11,7 @@ from adapters.safe_files import TEMPORARY
 from eventstore.event import Recorded
 from eventstore.line import NotALine, parse
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections.all_views import ALL, BY_NAME
 from projections.comparison import differences
 from projections.view_rows import ViewRows

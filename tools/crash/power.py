@@ -15,7 +15,7 @@ import apsw
 
 from eventstore.event import ANY
 from eventstore.log import LogUnreadable
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.crash.appends import event
 from tools.crash.disk import OPTIONS, Chosen, Disk, Happening, Reader, Said, Write, states
 from tools.crash.player import ROOT, scratch

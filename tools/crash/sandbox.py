@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from tools.crash.player import Player, Ran, scratch
 from tools.crash.script import Step
 from tools.crash.tracing import Call, profile

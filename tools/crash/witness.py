@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventstore.log import Append, Outcome
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 
 
 class Ack(NamedTuple):

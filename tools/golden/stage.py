@@ -20,7 +20,7 @@ from adapters.desk import desk
 from adapters.home import Home
 from adapters.home_making import make_home
 from adapters.mediator import Mediator
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from projections.story import artifact_path, summary_path
 from tests.fake_model import FakeModel, end
 from tools.golden.case import ROOT, BadCase, Case, Files, files_of

@@ -16,7 +16,7 @@ import psutil
 from adapters.demo_home import NO_MODEL, agent_setting
 from adapters.home_making import make_home
 from eventstore.event import Recorded
-from eventstore.sqlite_log import SqliteLog
+from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tools.kill_storm.agents import Living, doubled, living
 

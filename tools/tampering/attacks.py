@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from eventstore.merkle import leaf_hash
-from eventstore.signed_note import sign
+from eventstore.tree.merkle import leaf_hash
+from eventstore.tree.signed_note import sign
 from schemas import names
 from tools.tampering.expected import Expected, exact
 from tools.tampering.forged import Forged, flipped, is_plain, stranger

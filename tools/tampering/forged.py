@@ -12,10 +12,10 @@ from uuid import UUID
 import apsw
 import orjson
 
-from eventstore.merkle import leaf_hash
-from eventstore.signed_note import SigningKey, sign
-from eventstore.tiles import Tiles
-from eventstore.tree_head import TreeHead, append_note
+from eventstore.tree.head import TreeHead, append_note
+from eventstore.tree.merkle import leaf_hash
+from eventstore.tree.signed_note import SigningKey, sign
+from eventstore.tree.tiles import Tiles
 from schemas import names
 from tests.signed_trees import ORIGIN, SignedLog, key_of
 from tools.tampering.expected import Expected

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from eventstore.sqlite_log import SqliteLog
-from eventstore.tiles import Tiles
+from eventstore.sqlite.log import SqliteLog
+from eventstore.tree.tiles import Tiles
 from tests.signed_trees import SignedLog
 from tools.tampering.forged import Forged
 

@@ -1,0 +1,1 @@
+"""Known forms of secrets, taken out before the log sees them."""
