@@ -30,6 +30,7 @@ from adapters.policy_runner import PolicyRunner
 from adapters.process_tree import ProcessTrees
 from adapters.reconcile import Reconcile
 from adapters.safe_files import sweep
+from adapters.signing_keys import private_folder
 from adapters.stamp import Stamp
 from adapters.storage import WINDOWS, Storage
 from adapters.supervisor import Crew, Supervisor, obey_signals
@@ -79,6 +80,7 @@ def ground_of(home: Home, settings: Settings) -> Ground:
         base=str(settings.base_cwd.resolve()),
         allowed_root=str(settings.allowed_root.resolve()),
         windows=WINDOWS,
+        private=private_folder(),
     )
 
 
@@ -104,11 +106,15 @@ async def _artifacts(home: Home, storage: Storage) -> Mapping[str, Row]:
     return await trio.to_thread.run_sync(stored)
 
 
-def _denied(home: Home) -> tuple[str, ...]:
-    """The agent never reads a home's settings, and never edits its state, nor what agents are told."""
+def denied_by(home: Home, private: str) -> tuple[str, ...]:
+    """The agent never reads a home's settings, and never edits its state, nor what agents are told.
+
+    Nor does it touch the person's signing keys. The paths are whole ones: they hold in any directory.
+    """
     root = home.root
     folders = [f"Edit({root / name}/**)" for name in (*OWN_FOLDERS, AGENTS_FOLDER)]
-    return (f"Read({root / '.env'})", f"Edit({root / '.env'})", *folders)
+    keys = [f"Read({private}/**)", f"Edit({private}/**)"] if private else []
+    return (f"Read({root / '.env'})", f"Edit({root / '.env'})", *folders, *keys)
 
 
 class AgentMissing(Exception):
@@ -201,7 +207,7 @@ class Service:
             tree=self._tree,
             blobs=self._blobs,
             folders=self._folders,
-            denied=_denied(self._home),
+            denied=denied_by(self._home, ground.private),
             max_turns=self._settings.max_turns,
             inactivity_s=self._settings.inactivity_s,
         )

@@ -151,6 +151,7 @@ class Claims:
             cwd=cwd,
             allowed_root=self._ground.allowed_root,
             home=self._ground.home,
+            private=self._ground.private,
             windows=self._ground.windows,
             conditions=self._conditions_of(spec, agent),
             agent_trouble=agent if isinstance(agent, Hindrance) else None,

@@ -1,10 +1,10 @@
-"""Run the policies: give what arrived its place, let go what waited, break an executor's circuit."""
+"""Run the policies: places for what arrived, dependents let go, circuits, tasks that the service dies of."""
 
 from adapters.feed import Feed
 from adapters.stamp import Stamp
 from adapters.todo import keep_drained
 from handlers.dispatch import AsyncDispatch
-from handlers.policies import breaking, queueing, releasing
+from handlers.policies import breaking, quarantining, queueing, releasing
 from handlers.task import TASK
 from schemas.names import task_stream
 
@@ -12,9 +12,7 @@ from schemas.names import task_stream
 class PolicyRunner:
     """`mediated`: a local model looks at wishes in plain words before they are queued."""
 
-    def __init__(
-        self, feed: Feed, dispatch: AsyncDispatch, stamp: Stamp, *, mediated: bool = False
-    ) -> None:
+    def __init__(self, feed: Feed, dispatch: AsyncDispatch, stamp: Stamp, *, mediated: bool = False) -> None:
         self._mediated = mediated
         self._feed = feed
         self._dispatch = dispatch
@@ -36,6 +34,8 @@ class PolicyRunner:
         await self._learn(waiting)
         for release in releasing(waiting, frozenset(self._succeeded), now):
             await self._dispatch(release)
+        for pause in quarantining(live.rows("queue"), now):
+            await self._dispatch(pause)
         for switch in breaking(live.rows("executors"), now):
             await self._dispatch(switch)
         await self._feed.advance()

@@ -56,7 +56,7 @@ class Reconcile:
                 continue
             task_id = str(row["task_id"])
             if await self._processes.alive(holder) is False:
-                await self._close(task_id, "the service died")
+                await self._close(task_id, "the service died", service_died=True)
             elif row["lease_until"] < self._stamp.clock.now():
                 await self._close(task_id, "its worker was not heard of in time", lease_expired=True)
             else:
@@ -84,7 +84,13 @@ class Reconcile:
         return [row for row in self._feed.live.rows("queue").values() if row["status"] == "running"]
 
     async def _close(
-        self, task_id: str, reason: str, *, worker_died: bool = False, lease_expired: bool = False
+        self,
+        task_id: str,
+        reason: str,
+        *,
+        worker_died: bool = False,
+        lease_expired: bool = False,
+        service_died: bool = False,
     ) -> None:
         state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         if not state.open:
@@ -107,6 +113,7 @@ class Reconcile:
                 agent_was_alive=alive,
                 worker_died=worker_died,
                 lease_expired=lease_expired,
+                service_died=service_died,
             )
         )
 

@@ -27,6 +27,14 @@ def keys_folder() -> Path:
         raise KeyUnusable(f"there is no configuration folder ({homeless})") from homeless
 
 
+def private_folder() -> str:
+    """The real path of the folder that holds a person's keys and list of homes; "" where there is none."""
+    try:
+        return str(keys_folder().parent.resolve())
+    except (KeyUnusable, OSError, RuntimeError):
+        return ""
+
+
 @dataclass(frozen=True)
 class SigningKeys:
     """One home's. `given` is the key that the environment brings; then no file is read for it.

@@ -86,7 +86,12 @@ def _claim(command: ClaimTask, state: AttemptState) -> Sequence[Fact]:
         verdict = Verdict("failed", "fatal", trouble.code, trouble.sentence, suggested=mend)
         return [failed(command, idle, verdict)]
     found = refusal(
-        command.cwd, command.allowed_root, command.home, str(state.spec["task_type"]), command.windows
+        command.cwd,
+        command.allowed_root,
+        command.home,
+        str(state.spec["task_type"]),
+        command.windows,
+        command.private,
     )
     if found is not None:
         verdict = Verdict("failed", "security", found.code, found.sentence, suggested=(found.remedy,))

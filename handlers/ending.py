@@ -68,7 +68,7 @@ def full_verdict(state: AttemptState) -> Verdict:
     verdict = replace(verdict, verified=proved, evidence=(*verdict.evidence, *proofs, *notes))
     if verdict.kind == "failed" or proved != "failed":
         return verdict
-    advice = ("Read what the checks said in the artifact, then `evt retry` the task.",)
+    advice = ("Read what the checks said (`evt show ID --json`), then `evt retry` the task.",)
     return replace(
         verdict,
         kind="failed",
@@ -77,6 +77,11 @@ def full_verdict(state: AttemptState) -> Verdict:
         sentence=failures(state.checks),
         suggested=advice,
     )
+
+
+def _ended(sentence: str) -> str:
+    """With a mark at its end, so that another may follow."""
+    return sentence if sentence.endswith((".", "!", "?", "…")) else f"{sentence}."
 
 
 def _unless_edited(verdict: Verdict, state: AttemptState) -> Verdict:
@@ -182,7 +187,7 @@ def _try_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -
     retry = state.tries.by_class.get(verdict.error_class, 0) + 1
     if retry > retries.most:
         if retries.most:
-            tried = f"{verdict.sentence} It was tried {retry} times."
+            tried = f"{_ended(verdict.sentence)} It was tried {retry} times."
             verdict = replace(verdict, sentence=tried)
         return [failed(command, state, verdict)]
     delay_s = delay(retries, retry, command.command_id)
@@ -229,6 +234,7 @@ def interrupt(command: InterruptAttempt, state: AttemptState) -> Sequence[Fact]:
         agent_was_alive=command.agent_was_alive,
         worker_died=command.worker_died,
         owes_checks=owes,
+        service_died=command.service_died,
     )
     if state.cancel_requested:
         return [*expired, interrupted, _cancelled(command, state)]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
 from handlers.decider import Refused
-from handlers.path_policy import refusal
+from handlers.path_policy import Refusal, refusal
 from handlers.tools import edits
 from schemas.agent import Agent
+from schemas.free_text import word_of
 from schemas.shown import quoted
 from schemas.task import TaskSpec
 from schemas.task_file import TaskFile
@@ -15,12 +16,16 @@ from schemas.task_file import TaskFile
 
 @dataclass(frozen=True)
 class Ground:
-    """The folders a task may stand on: all real paths. `base` is the default `cwd`."""
+    """The folders a task may stand on: all real paths. `base` is the default `cwd`.
+
+    `private` is the person's own folder of settings and signing keys, where no task works; "": there is none.
+    """
 
     home: str
     base: str
     allowed_root: str
     windows: bool
+    private: str = ""
 
 
 def place_of(task: TaskFile, ground: Ground) -> str:
@@ -36,7 +41,11 @@ def place_named(name: str, ground: Ground) -> str:
 
 def allowed_place(cwd: str, task_type: str, ground: Ground) -> bool:
     """Whether a task of that type may work in a folder; `cwd` is its real path."""
-    return refusal(cwd, ground.allowed_root, ground.home, task_type, ground.windows) is None
+    return _refusal(cwd, task_type, ground) is None
+
+
+def _refusal(cwd: str, task_type: str, ground: Ground) -> Refusal | None:
+    return refusal(cwd, ground.allowed_root, ground.home, task_type, ground.windows, ground.private)
 
 
 def spec_of(task: TaskFile, cwd: str | None, ground: Ground, agent: Agent) -> TaskSpec:
@@ -47,9 +56,9 @@ def spec_of(task: TaskFile, cwd: str | None, ground: Ground, agent: Agent) -> Ta
     """
     if cwd is None:
         raise _nowhere(task.cwd or ground.base, ground)
-    found = refusal(cwd, ground.allowed_root, ground.home, task.type, ground.windows)
+    found = _refusal(cwd, task.type, ground)
     if found is not None:
-        raise Refused(found.code, found.sentence, found.remedy)
+        raise Refused(found.code, found.sentence, _guessed(task) + found.remedy)
     return TaskSpec(
         title=task.title,
         task_type=task.type,
@@ -77,6 +86,19 @@ def spec_of(task: TaskFile, cwd: str | None, ground: Ground, agent: Agent) -> Ta
         alternatives=task.alternatives,
         metadata=task.metadata,
         warnings=(*task.warnings, *_not_yet(task), *_kept_from_editing(task, agent)),
+    )
+
+
+def _guessed(task: TaskFile) -> str:
+    """Which word made a type that nobody wrote, where the type is one that may do more than read."""
+    word = (
+        word_of(task.prompt, task.type) if task.decided.get("type") == "rules" and edits(task.type) else None
+    )
+    if word is None:
+        return ""
+    return (
+        f"The word {quoted(word)} of the text made it a {task.type}; if it only asks for reading, say so "
+        "with `--type analyze` (or `type: analyze` in a task file). "
     )
 
 
@@ -149,6 +171,10 @@ def _not_yet(task: TaskFile) -> list[str]:
 
 
 def _kept_from_editing(task: TaskFile, agent: Agent) -> list[str]:
-    if not edits(task.type) or edits(task.type, agent.tools):
+    if not edits(task.type):
+        # The other way round: the agent could, and it is the type that does not let it.
+        what = f"The agent {quoted(agent.name)} edits files, and a task of type {task.type} may only read."
+        return [what] if agent.edits and task.agent_type is not None else []
+    if edits(task.type, agent.tools):
         return []
     return [f"The agent {quoted(agent.name)} has no tool that changes files, whatever the type allows."]

@@ -1,7 +1,7 @@
 """Which folders a task may work in. Pure: every path is a real one, looked up by the caller."""
 
-from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import NamedTuple
 
 from handlers.tools import edits, granted
 from schemas.shown import quoted
@@ -16,8 +16,7 @@ GUARDED_NAMES = frozenset({".git", ".claude"})
 """Folders whose files decide what git or the agent run."""
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a working directory is not allowed. `code` is for programs."""
 
     code: str
@@ -40,8 +39,13 @@ def overlap(a: str, b: str) -> bool:
     return inside(a, b, windows) or inside(b, a, windows)
 
 
-def refusal(cwd_real: str, root_real: str, home_real: str, task_type: str, windows: bool) -> Refusal | None:
-    """Why a task of this type may not work in `cwd_real`; None when it may."""
+def refusal(
+    cwd_real: str, root_real: str, home_real: str, task_type: str, windows: bool, private_real: str = ""
+) -> Refusal | None:
+    """Why a task of this type may not work in `cwd_real`; None when it may.
+
+    `private_real` is the person's own folder of settings and signing keys, "" where there is none.
+    """
     place = quoted(cwd_real, 200)
     if not inside(root_real, cwd_real, windows):
         return Refusal(
@@ -49,12 +53,18 @@ def refusal(cwd_real: str, root_real: str, home_real: str, task_type: str, windo
             f"The working directory {place} is outside the allowed root {quoted(root_real, 200)}.",
             "Name a folder inside it as `cwd`, or set CLAUDE_ALLOWED_ROOT to one that holds both.",
         )
+    if private_real and inside(private_real, cwd_real, windows):
+        return Refusal(
+            "private_folder",
+            f"The working directory {place} is in {quoted(private_real, 200)}, where the signing keys lie.",
+            "Name a folder of your own work as `cwd`.",
+        )
     home = PureWindowsPath(home_real) if windows else PurePosixPath(home_real)
     for folder in OWN_FOLDERS:
         if inside(str(home / folder), cwd_real, windows):
             return Refusal(
                 "own_state",
-                f"The working directory {place} is in {folder}, where the orchestrator keeps its own state.",
+                f"The working directory {place} is in {folder}, where `evt` keeps its own state.",
                 "Name a folder of your own work as `cwd`.",
             )
     if edits(task_type) and inside(str(home / AGENTS_FOLDER), cwd_real, windows):
@@ -70,12 +80,23 @@ def refusal(cwd_real: str, root_real: str, home_real: str, task_type: str, windo
                 f"The working directory {place} is inside a {quoted(part)} folder.",
                 "Name the folder of the project itself as `cwd`.",
             )
-    if granted(task_type) and inside(cwd_real, home_real, windows) and inside(home_real, cwd_real, windows):
+    if not granted(task_type):
+        return None
+    if inside(cwd_real, home_real, windows):
+        is_it = "the home of `evt` itself" if inside(home_real, cwd_real, windows) else "which holds its home"
         return Refusal(
             "home_with_shell",
-            f"A task of type {task_type} may run commands, so {place}, the orchestrator's home, "
+            f"A task of type {task_type} may run commands, so {place}, {is_it}, "
             "may not be its working directory.",
-            "Name a project's folder as `cwd`, or set CLAUDE_BASE_CWD to one.",
+            "Name a project's folder as `cwd` (or `--cwd`), or set CLAUDE_BASE_CWD and CLAUDE_ALLOWED_ROOT "
+            "to a folder beside the home.",
+        )
+    if private_real and inside(cwd_real, private_real, windows):
+        return Refusal(
+            "keys_with_shell",
+            f"A task of type {task_type} may run commands, so {place}, which holds the signing keys, "
+            "may not be its working directory.",
+            "Name a project's folder as `cwd` (`--cwd`).",
         )
     return None
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventstore.ids import following_id
+from handlers.scheduling import MOST_SERVICE_DEATHS
+from schemas import names
 from schemas.executor import CloseCircuit, OpenCircuit
-from schemas.task import QueueTask, ReleaseTask
+from schemas.task import PauseTask, QueueTask, ReleaseTask
 
 QUEUEING = "policy:queueing"
 RELEASING = "policy:releasing"
@@ -58,6 +60,23 @@ def breaking(executors: Rows, now: int) -> list[OpenCircuit | CloseCircuit]:
         elif row["due"] == "close":
             due.append(CloseCircuit(**_envelope(BREAKING, row, now), executor=executor))
     return due
+
+
+def quarantining(queue: Rows, now: int) -> list[PauseTask]:
+    """Every task that the service died with too often in a row is paused: a person has to look at it.
+
+    It is never failed for that: a power cut is no fault of the task that was at work.
+    """
+    return [
+        PauseTask(
+            **_envelope(names.QUARANTINE, {"event_id": row["death_id"]}, now),
+            task_id=str(row["task_id"]),
+            reason=f"the service died {row['service_deaths']} times in a row while this task was at work: "
+            "find out whether the task does that before you resume it.",
+        )
+        for row in queue.values()
+        if row["service_deaths"] >= MOST_SERVICE_DEATHS and not row["paused"]
+    ]
 
 
 def _envelope(policy: str, row: Mapping[str, Any], now: int) -> dict[str, Any]:

@@ -21,8 +21,12 @@ IDLE: Final[Row] = {
 }
 """What a row says of a task that nobody holds."""
 
+SPARED: Final[Row] = {"service_deaths": 0, "death_id": None}
+"""What a row says of a task that no service has died with. Else: how often in a row one ended without a
+word while it held the task, with no turn of the task finished in between; and the event of the last time.
+"""
+
 PLACED: Final = frozenset({names.TASK_QUEUED, names.RETRY_REQUESTED})
-HELD: Final = frozenset({names.TASK_PAUSED, names.TASK_RESUMED})
 
 
 def _queued(key: str, row: Row | None, event: Recorded) -> Row:
@@ -44,6 +48,7 @@ def _queued(key: str, row: Row | None, event: Recorded) -> Row:
         "attempt": data.get("attempt", 0),
         "snapshot": None,
         "cancel_requested": False,
+        **SPARED,
         **IDLE,
     }
 
@@ -66,6 +71,12 @@ def _step_finished(event: Recorded) -> dict[str, Any]:
     return {"snapshot": data["blob"]} if data["phase"] == "snapshot" else {}
 
 
+def _died(row: Row, event: Recorded) -> Row:
+    if not event.data.get("service_died"):  # an older log does not say it
+        return SPARED
+    return {"service_deaths": row["service_deaths"] + 1, "death_id": event.id}
+
+
 def _waits(event: Recorded) -> dict[str, Any]:
     return {**IDLE, "not_before": event.data["wake_at"]}
 
@@ -77,11 +88,13 @@ CHANGES: Final[Mapping[str, Callable[[Recorded], dict[str, Any]]]] = {
     names.STEP_FINISHED: _step_finished,
     names.TURN_STARTED: lambda event: {"session_id": event.data["session_id"], "agent_process": None},
     names.AGENT_STARTED: lambda event: {"agent_process": event.data["process"]},
+    names.TURN_FINISHED: lambda event: SPARED,
     names.TASK_INTERRUPTED: lambda event: {**IDLE, "not_before": None},
     names.RETRY_SCHEDULED: _waits,
     names.QUOTA_WAIT_STARTED: _waits,
     names.CANCEL_REQUESTED: lambda event: {"cancel_requested": True},
-    **dict.fromkeys(HELD, lambda event: {}),
+    names.TASK_PAUSED: lambda event: {},
+    names.TASK_RESUMED: lambda event: SPARED,
 }
 """What an event changes, beside the status, in the row of a task that is queued or at work."""
 
@@ -92,7 +105,9 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
         return _queued(key, row, event)
     if row is None or event_type in names.ENDS:
         return None
-    changes = CHANGES[event_type](event)
+    changes = dict(CHANGES[event_type](event))
+    if event_type == names.TASK_INTERRUPTED:
+        changes |= _died(row, event)
     if event_type in MOVES:
         changes |= told(standing_of(row).after(event_type, event.data))
     return {**row, **changes} if changes else row
@@ -100,7 +115,7 @@ def _apply(key: str, row: Row | None, event: Recorded) -> Row | None:
 
 PROJECTION: Final = Projection(
     name="queue",
-    version=2,
+    version=3,
     types=frozenset(PLACED | CHANGES.keys() | names.ENDS),
     keys=by_task,
     apply=_apply,

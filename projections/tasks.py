@@ -20,6 +20,9 @@ TOKENS: Final = {
     "cache_creation": "cache_creation_tokens",
 }
 
+HELD_BACK: Final = "service_died"
+"""The `reason` of a task that was paused because the service died with it."""
+
 UNTOUCHED: Final[Row] = {
     "queued_at": None,
     "claimed_at": None,
@@ -173,6 +176,17 @@ def _interrupted(row: Row, event: Recorded) -> dict[str, Any]:
     return {"worker": None, "claimed_at": None, "not_before": None, "sentence": event.data["reason"]}
 
 
+def _paused(row: Row, event: Recorded) -> dict[str, Any]:
+    """Why, where no person asked for it: who did knows the reason."""
+    if event.actor != names.QUARANTINE:
+        return {}
+    return {"reason": HELD_BACK, "sentence": event.data["reason"]}
+
+
+def _resumed(row: Row, event: Recorded) -> dict[str, Any]:
+    return {"reason": None, "sentence": None} if row["reason"] == HELD_BACK else {}
+
+
 def _checked(row: Row, event: Recorded) -> dict[str, Any]:
     result = event.data["result"]
     return {"checks": [*row["checks"], {name: result[name] for name in ("index", "command", "passed")}]}
@@ -256,6 +270,8 @@ CHANGES: Final[Mapping[str, Callable[[Row, Recorded], dict[str, Any]]]] = {
     names.STEP_FINISHED: _step_finished,
     names.TURN_FINISHED: _spent,
     names.CANCEL_REQUESTED: lambda row, event: {"cancel_requested": True},
+    names.TASK_PAUSED: _paused,
+    names.TASK_RESUMED: _resumed,
     **dict.fromkeys(names.ENDS, _ended),
 }
 """What an event changes, beside the status, in the row of a known task."""

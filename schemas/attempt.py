@@ -158,6 +158,7 @@ class TaskInterrupted(Fact):
     worker_died: bool = False
     agent_died: bool = False
     owes_checks: bool = False
+    service_died: bool = False
 
 
 class CheckStarted(Fact):
@@ -276,6 +277,7 @@ class Hindrance(Part):
 class ClaimTask(TaskCommand):
     """Only the owner of the home claims. `cwd` and `allowed_root` are real paths, looked up now.
 
+    `private` is the folder of the person's settings and signing keys, "" where there is none.
     `agent_trouble` says why the task's agent cannot be used.
     """
 
@@ -286,6 +288,7 @@ class ClaimTask(TaskCommand):
     executor: str = names.EXECUTOR
     allowed_root: str
     home: str
+    private: str = ""
     windows: bool
     conditions: Conditions
     agent_trouble: Hindrance | None = None
@@ -337,10 +340,12 @@ class RejectStale(TaskCommand):
 class InterruptAttempt(AttemptCommand):
     """`worker_died` says that the worker failed while the service lived: that counts.
 
-    `lease_expired` says that whoever held the attempt may live still, but is not heard of.
+    `lease_expired` says that whoever held the attempt may live still, but is not heard of;
+    `service_died` that the whole service ended without a word while it held it.
     """
 
     reason: str
     agent_was_alive: bool = False
     worker_died: bool = False
     lease_expired: bool = False
+    service_died: bool = False

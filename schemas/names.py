@@ -124,6 +124,9 @@ MODEL_FAILURES: Final = frozenset(
 SYSTEM: Final = "system"
 """The stream of what belongs to no task."""
 
+QUARANTINE: Final = "policy:quarantine"
+"""Who pauses a task that the service died with too often in a row."""
+
 
 def task_stream(task_id: str) -> str:
     """Ids are unique ignoring case, so the stream's name is in lower case."""

@@ -322,6 +322,7 @@ def test_an_interrupted_task_goes_back_to_its_place(facts: tuple[Fact, ...]) -> 
         "owes_checks": False,
         "worker_died": False,
         "agent_died": False,
+        "service_died": False,
     }
     state = bench.state(ATTEMPT)
     assert (state.status, state.open) == ("queued", False)

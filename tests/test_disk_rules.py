@@ -63,6 +63,7 @@ def test_nothing_is_chosen_while_the_disk_is_low() -> None:
         "not_before": None,
         "cwd": "/srv/a",
         "executor": "claude",
+        "service_deaths": 0,
     }
     chosen = []
     for free in (RESERVE, RESERVE - 1, RESERVE * 2):

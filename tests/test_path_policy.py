@@ -82,7 +82,7 @@ def test_our_own_state_is_no_working_directory(folder: str, below: str) -> None:
     cwd = f"{HOME}/{folder}{below}"
     assert judged(cwd, root="/home/ann") == Refusal(
         "own_state",
-        f'The working directory "{cwd}" is in {folder}, where the orchestrator keeps its own state.',
+        f'The working directory "{cwd}" is in {folder}, where `evt` keeps its own state.',
         "Name a folder of your own work as `cwd`.",
     )
 
@@ -121,9 +121,10 @@ def test_a_task_with_a_shell_may_not_stand_in_the_home() -> None:
     assert judged(HOME, root=HOME, task_type="documentation") is None
     assert judged(HOME, root=HOME, task_type="bug_fix") == Refusal(
         "home_with_shell",
-        f'A task of type bug_fix may run commands, so "{HOME}", the orchestrator\'s home, '
+        f'A task of type bug_fix may run commands, so "{HOME}", the home of `evt` itself, '
         "may not be its working directory.",
-        "Name a project's folder as `cwd`, or set CLAUDE_BASE_CWD to one.",
+        "Name a project's folder as `cwd` (or `--cwd`), or set CLAUDE_BASE_CWD and CLAUDE_ALLOWED_ROOT "
+        "to a folder beside the home.",
     )
     assert judged(f"{HOME}/app", root=HOME, task_type="bug_fix") is None
 

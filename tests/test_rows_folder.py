@@ -54,7 +54,7 @@ def guarded(folder: str) -> Row:
 def own(folder: str) -> Row:
     reads = (
         f'The working directory "ROOT/home/{folder}" is in {folder}, '
-        "where the orchestrator keeps its own state."
+        "where `evt` keeps its own state."
     )
     return Row(f"our own {folder}", f"own-{folder}.task.md", at(f"home/{folder}"), reads, OWN)
 
@@ -91,9 +91,10 @@ ROWS = (
         "the home, with a shell",
         "home.task.md",
         at("home", "bug_fix"),
-        'A task of type bug_fix may run commands, so "ROOT/home", the orchestrator\'s home, '
+        'A task of type bug_fix may run commands, so "ROOT/home", the home of `evt` itself, '
         "may not be its working directory.",
-        "Name a project's folder as `cwd`, or set CLAUDE_BASE_CWD to one.",
+        "Name a project's folder as `cwd` (or `--cwd`), or set CLAUDE_BASE_CWD and CLAUDE_ALLOWED_ROOT "
+        "to a folder beside the home.",
     ),
     Row("a link that stays inside", "inner.task.md", at("inner")),
     Row("a folder of two names", "shop.task.md", at("./shop/../shop/")),

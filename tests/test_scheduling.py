@@ -23,6 +23,7 @@ def row(task_id: str, position: int, **over: Any) -> dict[str, Any]:
         "not_before": None,
         "cwd": f"/ground/{task_id}",
         "executor": "claude",
+        "service_deaths": 0,
         **over,
     }
 

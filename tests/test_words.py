@@ -34,6 +34,7 @@ STATES = {"low", "lagging"}
 TYPE_NAMES = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)} - {
     names.SYSTEM,
     names.EXECUTOR,
+    names.QUARANTINE,
 }
 
 

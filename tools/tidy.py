@@ -215,6 +215,8 @@ def dead_modules(house: House) -> Iterator[Finding]:
     alive = set(FOR_TESTS_ONLY)
     scripts = house.texts.get("pyproject.toml", "")
     alive.update(re.findall(r'^[\w-]+ = "([\w.]+):\w+"', scripts, re.MULTILINE))
+    carried = re.findall(r'^"([\w/]+)\.py" = "', scripts, re.MULTILINE)  # into the wheel, under another name
+    alive.update(path.replace("/", ".") for path in carried)
     for source in house.sources:
         if not source.path.startswith("tests/"):
             alive.update(name for name in _imported(source) if name != source.module)

@@ -11,6 +11,7 @@ from adapters.agent_files import AgentFiles
 from adapters.cli.failure import CONFLICT, NOT_FOUND, USAGE, Failure
 from adapters.config.settings import Settings
 from adapters.home import Home
+from adapters.signing_keys import private_folder
 from adapters.storage import WINDOWS
 from handlers.decider import Refused
 from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
@@ -64,6 +65,7 @@ def ground_of(home: Home, settings: Settings) -> Ground:
         base=str(settings.base_cwd.resolve()),
         allowed_root=str(settings.allowed_root.resolve()),
         windows=WINDOWS,
+        private=private_folder(),
     )
 
 

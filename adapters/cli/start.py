@@ -1,4 +1,4 @@
-"""The console script's way in: Python's own library and our packages come before what lies about.
+"""A verb's way in, after `evt_start`: Python's own library and our packages come before what lies about.
 
 PYTHONPATH, or an empty entry in it, which means the current directory, stands before the library:
 a `json.py` there would be taken for Python's. So this module imports nothing that is not built into

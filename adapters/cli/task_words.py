@@ -1,13 +1,14 @@
 """A task's row in the words of a list: why it waits, how it ended, since when."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from adapters.cli.moments import UNITS, minute, span
 from handlers.path_policy import overlap
 from handlers.scheduling import EVERY, low_disk
 from projections.projection import Row
+from projections.tasks import HELD_BACK
 from schemas import names
 
 RowOf = Callable[[str], Row | None]
@@ -18,8 +19,7 @@ SOON: Final = UNITS["h"] * 1_000_000
 WHY: Final = {"quota": "its quota is used up", "circuit": "it failed too often"}
 
 
-@dataclass(frozen=True)
-class Around:
+class Around(NamedTuple):
     """What a task's own row does not say.
 
     `now` is in µs since 1970, `at_work` are rows of tasks that run, `executors` the rows of that view.
@@ -30,7 +30,7 @@ class Around:
     now: int
     at_work: tuple[Row, ...] = ()
     served: bool = True
-    executors: Mapping[str, Row] = field(default_factory=dict)
+    executors: Mapping[str, Row] = MappingProxyType({})
 
 
 def at_work(rows: Iterable[Row]) -> tuple[Row, ...]:
@@ -79,7 +79,8 @@ def waits(row: Row, around: Around) -> str:
     later = row["not_before"] is not None and row["not_before"] > around.now
     match row["status"]:
         case "paused":
-            return f"until `evt resume {row['task_id']}`"
+            until = f"until `evt resume {row['task_id']}`"
+            return f"{until}: {row['sentence']}" if row["reason"] == HELD_BACK else until
         case "running":
             return _called_off(row)
         case "waiting_retry" | "waiting_quota":

@@ -127,6 +127,10 @@ class Storm:
         for number in numbers:
             self._home.drop(number)
         self._drain()
+        # The service cannot know that it was killed from outside: what was at work each time is paused.
+        if held := self._home.events(frozenset({names.TASK_PAUSED})):
+            self._evt("resume", *sorted({event.stream.removeprefix("task-") for event in held}))
+            self._drain()
         return self.told
 
     def _start(self) -> None:
@@ -188,17 +192,20 @@ class Storm:
             self.told.blows.pop()
 
     def _drain(self) -> None:
+        self.told.starts += 1
+        self._evt("run", "--drain", "--drain-wait", "600", "--quiet")
+
+    def _evt(self, *words: str) -> None:
         ended = subprocess.run(
-            self._home.evt("run", "--drain", "--drain-wait", "600", "--quiet"),
+            self._home.evt(*words),
             capture_output=True,
             encoding="utf-8",
             check=False,
             env=self._home.environment(),
             timeout=DRAIN_LIMIT_S,
         )
-        self.told.starts += 1
         if ended.returncode != 0:
-            self.told.wrong.append(f"the drain ended with {ended.returncode}: {ended.stderr[-500:]}")
+            self.told.wrong.append(f"evt {words[0]} ended with {ended.returncode}: {ended.stderr[-500:]}")
 
 
 def _now() -> int:
