@@ -163,9 +163,11 @@ class Service:
             await trio.to_thread.run_sync(sweep, self._home.root / name)
         if await self._folders.executable(self._settings.claude_executable) is None:
             # Said before anything is claimed: otherwise each task in the queue would fail of it.
-            raise AgentMissing(
-                f"the agent's program {self._settings.claude_executable!r} was not found on the PATH."
+            program = self._settings.claude_executable
+            where = (
+                "is no program that may be run" if {"/", "\\"} & set(program) else "was not found on the PATH"
             )
+            raise AgentMissing(f"the agent's program {program!r} {where}.")
         async with self.inbox:
             with closing(self._doorbell):
                 supervisor = Supervisor(await self._crew(), drain_wait_s)

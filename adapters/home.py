@@ -1,8 +1,8 @@
 """A home: the folder with a log in it, where its parts lie, and how it is found."""
 
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from eventstore.file_lock import foreign_owner
 
@@ -24,8 +24,7 @@ class NotOurs(Exception):
         super().__init__(f"the home {root} {whose}.")
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(NamedTuple):
     """`root` is a real path. `named` is False for a home that was found by looking upward."""
 
     root: Path

@@ -56,7 +56,8 @@ PAUSE_VARIABLE = "CLAUDE_CODE_RECORDED_PAUSE_MS"
 MARK = "[recorded session] "
 NO_RECORDING = (
     "This is a recorded session and there is no recording for this task. "
-    "Set CLAUDE_EXECUTABLE to a real Claude Code CLI to have it done."
+    "Set CLAUDE_EXECUTABLE to a real Claude Code CLI to have it done, or name an edit in a line "
+    "`RECORDED-EDIT: FILE: OLD => NEW`."
 )
 NO_PROMPT = "Error: Input must be provided either through stdin or as a prompt argument when using --print"
 PAUSE_S = 0.12

@@ -1,9 +1,23 @@
-"""A verb that owns the home for a moment carries out what it decided."""
+"""A verb that owns the home for a moment carries out what it decided.
+
+The service is loaded only then: beside one that runs a verb leaves the work to it, and needs none.
+"""
+
+import gc
+from importlib import import_module
+from typing import Protocol
 
 import trio
 
-from adapters.app import Service
 from adapters.desk import Desk
+
+
+class Settling(Protocol):
+    """What a verb asks of a service that it has made for itself."""
+
+    async def settle(self) -> None: ...
+
+    async def read_wish(self, task_id: str) -> None: ...
 
 
 def settle(desk: Desk) -> None:
@@ -16,5 +30,11 @@ def read_wish(desk: Desk, task_id: str) -> None:
     trio.run(_service(desk).read_wish, task_id)
 
 
-def _service(desk: Desk) -> Service:
-    return Service(desk.home, desk.settings, desk.storage, desk.environ, workers=0)
+def _service(desk: Desk) -> Settling:
+    gc.disable()  # what loads is no garbage
+    try:
+        app = import_module("adapters.app")
+    finally:
+        gc.enable()
+    service: Settling = app.Service(desk.home, desk.settings, desk.storage, desk.environ, workers=0)
+    return service

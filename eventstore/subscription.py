@@ -1,9 +1,8 @@
 """A subscription: a reader of the log that knows how far it has come."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from eventstore.event import Recorded
 from eventstore.log import Log
@@ -21,8 +20,7 @@ class Checkpoints(Protocol):
     def save(self, name: str, position: int) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Events in order; with all of them applied the subscriber stands at `position`."""
 
     events: tuple[Recorded, ...]

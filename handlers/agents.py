@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from handlers.ports import AgentUnusable
@@ -74,7 +75,8 @@ class Catalogue:
             )
         others = f"Choose one of {', '.join(sorted(self.names()))}, or leave `agent_type` out."
         if one is None:
-            raise AgentUnusable("unknown_agent", f"There is no agent {quoted(name)}.", others)
+            hint = meant(name, self.names()) + others
+            raise AgentUnusable("unknown_agent", f"There is no agent {quoted(name)}.", hint)
         if not one.enabled:
             sentence = f"The agent {quoted(name)} is not enabled by AGENTS_ENABLED."
             raise AgentUnusable("agent_disabled", sentence, "Name it there, or name another `agent_type`.")
@@ -83,6 +85,12 @@ class Catalogue:
             sentence = f"The agent {quoted(name)} of this home is broken: {why}"
             raise AgentUnusable("agent_broken", sentence, f"See `evt agents check {name}`.")
         return one.agent
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """The question whether another name was meant, with a blank behind it; "" where none is near."""
+    near = get_close_matches(name[:60].lower(), sorted(known), n=1, cutoff=0.6)
+    return f"Is `{near[0]}` meant? " if near else ""
 
 
 def built_in(name: str) -> Agent:
@@ -112,7 +120,7 @@ def catalogue(
             found[name] = Found(name, "home", None, enabled=False)
     if not isinstance(enabled, bool):
         warnings += [
-            f"AGENTS_ENABLED names {quoted(name)}, and there is no such agent."
+            f"AGENTS_ENABLED names {quoted(name)}, and there is no such agent. {meant(name, found)}".rstrip()
             for name in enabled
             if name not in found
         ]

@@ -13,7 +13,7 @@ from typing import Final
 from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from schemas.shown import quoted, shown
+from schemas.shown import quoted, shortened, shown
 
 MAX_DEPTH: Final = 24
 """So deep conditions may stand in each other; Python itself gives up at some hundred."""
@@ -130,7 +130,7 @@ def _parsed(found: Environment, source: str) -> nodes.Template:
 
 
 def _unreadable(problem: str, line: int) -> BadTemplate:
-    said = shown(" ".join(problem.split()), 120).rstrip(".")
+    said = shortened(shown(" ".join(problem.split())), 160).rstrip(".")
     return BadTemplate(
         "template_syntax",
         f"the template cannot be read: {said}.",

@@ -1,7 +1,6 @@
 """A projection: which rows an event touches, and what each of them becomes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from eventstore.event import Recorded
@@ -18,8 +17,7 @@ class Written(NamedTuple):
     global_position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
+class Projection(NamedTuple):
     """`types` are the event types it reads (None: all). Raising `version` rebuilds the view.
 
     `keys` names the rows that an event touches; `apply` gives the new row for one of

@@ -82,7 +82,7 @@ def _outcome(story: Story) -> list[str]:
 def _validation(story: Story) -> list[str]:
     """What decided, and what is told beside it and decided nothing."""
     decided, signals = (issues(story.validated, deciding=deciding) for deciding in (True, False))
-    lines = [f"  decided:  {issue}" for issue in decided]
+    lines = [f"  failed by: {issue}" for issue in decided]
     return [*lines, *(f"  signal:   {issue}" for issue in signals)]
 
 

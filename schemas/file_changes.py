@@ -1,7 +1,6 @@
 """Which files a task changed over all its attempts, each measured from its own snapshot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 Change = Mapping[str, Any]
@@ -15,12 +14,12 @@ class _Content(NamedTuple):
     touched: bool
 
 
-@dataclass(slots=True)
 class _Tree:
     """The paths that were touched. `stood`: was a file there at the beginning; `lies`: what is there now."""
 
-    stood: dict[str, bool] = field(default_factory=dict)
-    lies: dict[str, _Content | None] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.stood: dict[str, bool] = {}
+        self.lies: dict[str, _Content | None] = {}
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Take in what one comparison found: all of it happened at once."""
@@ -94,8 +93,7 @@ def measured_from(step: Mapping[str, Any]) -> str | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class FileChanges:
+class FileChanges(NamedTuple):
     """A comparison with the same snapshot replaces the one before; one with a new snapshot adds to it."""
 
     snapshot: str | None = None

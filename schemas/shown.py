@@ -10,6 +10,8 @@ def shown(text: str, limit: int | None = None) -> str:
     What could act on a terminal or hide stands as `\\n`, `\\x1b`, `\\u202e` or `\\U000e0041`.
     With a `limit` the answer has at most that many characters and ends in `…` where it was cut.
     """
+    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit):
+        return text  # nearly every text of a long list
     if limit is None:
         return "".join(map(_visible, text))
     pieces: list[str] = []

@@ -1,8 +1,7 @@
 """The status of a task, folded from its events: one rule for every fold that needs it. Imports names only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from schemas import names
 
@@ -21,8 +20,7 @@ MOVES: Final = names.ENDS | {
 """The event types that may change a standing: for any other `after` need not be asked, nor a body read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """`status` is what people read; `beneath` is what a paused task goes on as.
 
     `paused` may stand beside `running`: the attempt is being ended.
@@ -53,7 +51,7 @@ class Standing:
                 return Standing("running", "running")
             case names.TASK_PAUSED:
                 at_work = self.status == "running"
-                return replace(self, paused=True, status=self.status if at_work else "paused")
+                return self._replace(paused=True, status=self.status if at_work else "paused")
             case names.TASK_RESUMED:
                 return Standing(self.beneath, self.beneath)
             case _ if event_type in names.ENDS:
@@ -63,7 +61,7 @@ class Standing:
                 return self
 
     def _waits(self, status: str) -> "Standing":
-        return replace(self, beneath=status, status="paused" if self.paused else status)
+        return self._replace(beneath=status, status="paused" if self.paused else status)
 
 
 UNKNOWN: Final = Standing()

@@ -14,6 +14,12 @@ MAX_CRITERIA: Final = 200
 TITLE_LENGTH: Final = 80
 WRITTEN_TITLE_LENGTH: Final = 200
 MARK = re.compile(r"\*\*(target files|prompt|success criteria|context)(?::\*\*|\*\*:)(.*)", re.IGNORECASE)
+NEAR_MARK = re.compile(
+    r"[ \t]*\*\*(target files|prompt|success criteria|context)[ \t]*\*\*[ \t]*"
+    r"|(?:#{1,6}[ \t]+)?(target files|success criteria):?[ \t]*",
+    re.IGNORECASE,
+)
+"""What was most likely meant as a mark and is none: checks below it would not be run."""
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 BULLET = re.compile(r"[ \t]*[-*+](?:[ \t]+(.*))?")
 BOX = re.compile(r"\[[ xX]\][ \t]*(.*)")
@@ -112,6 +118,12 @@ def _blocks(lines: list[str], first_line: int, notes: list[str]) -> list[Block]:
             if index == 0:
                 starts[0] = (0, "", "")
             starts.append((index, word, mark[2].strip()))
+        elif near := NEAR_MARK.fullmatch(line):
+            meant = " ".join((near[1] or near[2]).title().split())
+            notes.append(
+                f"Line {first_line + index} looks like the mark `**{meant}:**` and is read as text: "
+                "write it so, with its colon."
+            )
     if fence and hidden:
         notes.append(
             f"Line {first_line + opened}: the code fence that begins here is never closed; "

@@ -79,6 +79,9 @@ def test_as_json_it_is_one_document_of_the_same(home: Path, tmp_path: Path) -> N
             "not_before": None,
             "tools": ["Read", "Glob", "Grep", "Edit", "Write", "NotebookEdit", "Bash"],
             "allowed": ["Bash"],
+            "checks": [],
+            "decided": {},
+            "alternatives": [],
             "warnings": [],
         }
     ]

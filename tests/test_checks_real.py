@@ -86,6 +86,6 @@ def test_a_check_that_fails_is_told_to_the_agent_and_its_second_answer_is_checke
     (end,) = [event for event in told if event.type in names.ENDS]
     assert (end.type, end.data["verified"], end.data["attempt"]) == (names.TASK_SUCCEEDED, "passed", 2)
     page = evt(home, "show", "one").stdout
-    assert "decided by check_failed" in page
+    assert "failed by check_failed" in page
     assert "tried again after" in page
     assert evt(home, "validate-artifacts").returncode == 0

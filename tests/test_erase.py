@@ -378,7 +378,7 @@ def test_who_erases_a_prompt_is_told_where_a_model_has_put_it_in_other_words(evt
     log.close()
     said = evt("erase", str(received.global_position), "--field", "spec.prompt", "--reason", "leak")
     assert said.code == 0
-    assert f"stands in the events {place.global_position}" in said.err
+    assert f"stands in the event {place.global_position}" in said.err
 
 
 def test_where_no_model_had_a_part_nobody_is_sent_looking(evt: Evt, home: Path) -> None:

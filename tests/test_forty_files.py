@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes an
 ENDED_WITH = "the agent ended with an error: [recorded session] "
 NO_RECORDING = (
     f"{ENDED_WITH}This is a recorded session and there is no recording for this task. "
-    "Set CLAUDE_EXECUTABLE to a real Claude Code CLI to have it done."
+    "Set CLAUDE_EXECUTABLE to a real Claude Code CLI to have it done, or name an edit in a line "
+    "`RECORDED-EDIT: FILE: OLD => NEW`."
 )
 EDIT = "Mend it.\nRECORDED-EDIT: price.txt: one => two"
 IGNORED = (
@@ -150,7 +151,7 @@ HOSTILE = (
     refused(
         "state",
         look("cwd: home/logs"),
-        'The working directory "ROOT/home/logs" is in logs, where the orchestrator keeps its own state.',
+        'The working directory "ROOT/home/logs" is in logs, where `evt` keeps its own state.',
     ),
     refused(
         "passwd",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.naming import free_id, id_from_stem, text_id
+from schemas import shown as showing
 from schemas.shown import has_text, quoted, shortened, shown
 from schemas.task_id import problem_with_id
 
@@ -93,6 +94,11 @@ def test_any_message_id_gives_the_same_good_task_id_again(message_id: str) -> No
 )
 def test_what_could_act_or_hide_is_shown_as_an_escape(text: str, safe: str) -> None:
     assert shown(text) == safe
+
+
+def test_a_plain_text_is_looked_at_whole_and_not_by_its_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(showing, "_visible")
+    assert shown("Fix the tests (all 3)") == shown("Fix the tests (all 3)", 21) == "Fix the tests (all 3)"
 
 
 @given(st.text(st.characters()), st.integers(1, 40))

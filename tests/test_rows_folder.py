@@ -52,10 +52,7 @@ def guarded(folder: str) -> Row:
 
 
 def own(folder: str) -> Row:
-    reads = (
-        f'The working directory "ROOT/home/{folder}" is in {folder}, '
-        "where `evt` keeps its own state."
-    )
+    reads = f'The working directory "ROOT/home/{folder}" is in {folder}, where `evt` keeps its own state.'
     return Row(f"our own {folder}", f"own-{folder}.task.md", at(f"home/{folder}"), reads, OWN)
 
 

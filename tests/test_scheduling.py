@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers import scheduling
 from handlers.path_policy import overlap
 from handlers.scheduling import CLAIMABLE, EVERY, choose, open_until
 
@@ -132,6 +133,20 @@ def test_tasks_of_different_directories_work_side_by_side(busy: str, wanted: str
 def test_a_task_that_waits_for_its_directory_lets_others_pass_that_work_elsewhere() -> None:
     running = row("r", 1, status="running", cwd="/ground/a")
     assert next_of(running, row("first", 2, rank=0, cwd="/ground/a"), row("second", 3)) == "second"
+
+
+def test_of_hundreds_that_wait_for_one_directory_it_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def noting(a: str, b: str) -> bool:
+        compared.append((a, b))
+        return overlap(a, b)
+
+    monkeypatch.setattr(scheduling, "overlap", noting)
+    waiting = [row(f"w{n}", n, cwd="/ground/a") for n in range(2, 300)]
+    running = row("r", 1, status="running", cwd="/ground/a")
+    assert next_of(running, *waiting) is None
+    assert compared == [("/ground/a", "/ground/a")]
 
 
 def test_a_task_that_waits_for_its_directory_is_not_overtaken_in_a_part_of_it() -> None:

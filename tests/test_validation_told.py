@@ -81,7 +81,7 @@ def test_the_summary_tells_signals_from_what_decided(lives: Lives) -> None:
         "T", received("T"), queued(), claimed(1), turn_started(1), turn_finished(1), MEASURED, failed()
     )
     told = summed_up(lives)
-    assert "  decided:  check_failed: checks failed (1 of 1)" in told
+    assert "  failed by: check_failed: checks failed (1 of 1)" in told
     assert "  signal:   low_similarity: it says little (similarity 0.41)" in told
     assert "  signal:   no_files_modified_but_success: none was (0 files)" in told
     lives.whole("U")
@@ -116,7 +116,7 @@ def test_a_line_of_the_log_tells_the_codes_and_the_figures(lives: Lives) -> None
         return words(list(lives.log.all())[-1])
 
     assert told(MEASURED) == (
-        "the answer does not stand; decided by check_failed; "
+        "the answer does not stand; failed by check_failed; "
         "signals low_similarity, no_files_modified_but_success; similarity 0.41; entropy 0.88"
     )
     good = Validated(

@@ -4,7 +4,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -144,7 +143,7 @@ def test_a_projection_of_a_new_version_is_dropped_and_folded_again(path: Path, l
     def lying(key: str, row: Row | None, event: object) -> Row:
         return {"lie": key}
 
-    old = replace(tasks.PROJECTION, apply=lying, version=0)
+    old = tasks.PROJECTION._replace(apply=lying, version=0)
     others = tuple(projection for projection in ALL if projection is not tasks.PROJECTION)
     caught_up(path, lives, (old, *others))
     assert read(path, lives)[0] == fold(lives)
@@ -343,7 +342,7 @@ def test_a_failure_in_a_batch_leaves_rows_and_checkpoint_as_they_were(path: Path
         raise RuntimeError("a bug")
 
     others = tuple(view for view in ALL if view.name != "executors")
-    broken = replace(BY_NAME["executors"], apply=failing)
+    broken = BY_NAME["executors"]._replace(apply=failing)
     stored = Views(path, (*others, broken))
     with pytest.raises(RuntimeError, match="a bug"):
         stored.catch_up(lives.log)

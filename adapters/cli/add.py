@@ -64,6 +64,9 @@ def run(call: Call) -> int:
     with at_desk(call) as desk:
         _check_room(desk)
         ground, agents = ground_of(desk.home, desk.settings), agents_of(desk.home, desk.settings)
+        if not isinstance(desk.settings.agents_enabled, bool):
+            for warning in agents.catalogue().warnings:
+                call.output.note(f"note: {warning}")
         # Everything is read and checked before the first is taken in: all or nothing.
         ready = [(one, *read_given(one, call.args, ground, agents)) for one in given]
         for one, task, spec in ready:

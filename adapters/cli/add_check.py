@@ -13,6 +13,7 @@ from adapters.cli.failure import CONFLICT, EXIT_OF_CODE, GOOD, USAGE, Failure
 from adapters.cli.given import Given, agents_of, check_names, check_twice, ground_of, read_given
 from adapters.cli.moments import minute
 from adapters.cli.output import Output
+from adapters.cli.understood import alternatives, decided_by
 from adapters.config.settings import read_settings
 from adapters.config.table import BadSetting
 from eventstore.log import Log
@@ -111,6 +112,9 @@ class Checking:
             "not_before": spec.not_before,
             "tools": list(offered(spec.task_type, tools)),
             "allowed": list(granted(spec.task_type, tools)),
+            "checks": [one.check for one in spec.criteria if one.check is not None],
+            "decided": dict(spec.decided),
+            "alternatives": [other.model_dump() for other in spec.alternatives],
             "warnings": list(spec.warnings),
         }
 
@@ -174,9 +178,13 @@ def _say(output: Output, row: Mapping[str, Any]) -> None:
         "waits for": waits,
         "not before": "" if row["not_before"] is None else minute(row["not_before"]),
         "tools": ", ".join(row["tools"]) + freely,
+        "checks": f"{len(row['checks'])}: {'; '.join(row['checks'])}" if row["checks"] else "",
+        "decided": decided_by(row["decided"]),
     }
     for label, text in parts.items():
         if text:
             output.line(f"  {output.paint(label.ljust(LABEL), 'dim')}{shown(text)}")
+    for other in alternatives(row["alternatives"]):
+        output.line(f"  {output.paint('or else'.ljust(LABEL), 'dim')}{shown(other)}")
     for warning in row["warnings"]:
         output.line(f"  {output.paint('note'.ljust(LABEL), 'dim')}{shown(warning)}")

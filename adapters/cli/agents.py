@@ -16,7 +16,7 @@ from adapters.cli.given import agents_of
 from adapters.config.settings import Settings, read_settings
 from adapters.config.table import BadSetting
 from adapters.home import Home
-from handlers.agents import Catalogue, Found
+from handlers.agents import Catalogue, Found, meant
 from handlers.prompt import example_prompt
 from schemas.agent import Agent, BrokenAgent
 from schemas.shown import quoted, shown
@@ -199,5 +199,5 @@ def _broken(home: Home, found: Found) -> Failure:
 
 
 def _unknown(name: str, known: Catalogue) -> Failure:
-    hint = f"There are {', '.join(map(shown, known.found))}."
+    hint = f"{meant(name, known.found)}There are {', '.join(map(shown, known.found))}."
     return Failure(NOT_FOUND, "unknown_agent", f"there is no agent {quoted(name)}.", hint)

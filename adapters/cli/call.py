@@ -2,8 +2,8 @@
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.cli.failure import NOT_PERMITTED, USAGE, Failure
 from adapters.cli.log_place import refuse_another_log
@@ -11,8 +11,7 @@ from adapters.cli.output import Output
 from adapters.home import Home, NoHome, NotOurs, find_home
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     args: argparse.Namespace
     output: Output
     environ: Mapping[str, str]

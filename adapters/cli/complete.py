@@ -8,7 +8,6 @@ import argparse
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from adapters.cli.call import Call
@@ -49,7 +48,7 @@ def run(call: Call) -> int:
 def _tasks(call: Call, home: str | None) -> Iterator[Known]:
     """The newest first; nothing where there is no home or its log cannot be read."""
     try:
-        rows = _rows(replace(call, args=argparse.Namespace(home=home)))
+        rows = _rows(call._replace(args=argparse.Namespace(home=home)))
     except (Failure, LogUnreadable, ViewsDamaged, OSError, RuntimeError):
         # RuntimeError: `~somebody` whose home nobody knows.
         return
@@ -65,7 +64,7 @@ def _agents(call: Call, home: str | None) -> Iterator[str]:
     """The built-in ones and those of the home, by the names of their files alone."""
     own: set[str] = set()
     with suppress(Failure, OSError, RuntimeError):
-        folder = replace(call, args=argparse.Namespace(home=home)).home().root / "prompts" / "agents"
+        folder = call._replace(args=argparse.Namespace(home=home)).home().root / "prompts" / "agents"
         own = {path.stem for path in folder.glob("*.md") if AGENT_NAME.fullmatch(path.stem)}
     yield from sorted(own | agents())
 

@@ -150,7 +150,8 @@ def _warn_of_rewordings(call: Call, desk: Desk, event: Recorded) -> None:
         return
     made = [str(one.global_position) for one in desk.storage.raw.stream(event.stream, -1) if _reworded(one)]
     if made:
-        call.output.note(f"note: what was made of this task's texts stands in the events {', '.join(made)}")
+        noun = "event" if len(made) == 1 else "events"
+        call.output.note(f"note: what was made of this task's texts stands in the {noun} {', '.join(made)}")
 
 
 def _reworded(event: Recorded) -> bool:

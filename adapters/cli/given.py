@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from adapters.signing_keys import private_folder
 from adapters.storage import WINDOWS
 from handlers.decider import Refused
 from handlers.intake import Ground, names_in, place_of, refuse_what_is_hidden, spec_of
+from schemas.free_text import folders_in
 from schemas.shown import quoted, shown
 from schemas.task import SaidBy, TaskSpec
 from schemas.task_fields import MAX_AFTER, agent_for
@@ -79,12 +82,19 @@ def read_given(
     """What it asks for, with what the command line says over it. Raises Failure with the reason."""
     try:
         task = _overridden(options, read_task(given.content, given.name, trusted=True))
-        agent = agents.get(task.agent)
-        return task, spec_of(task, _real(place_of(task, ground)), ground, agent)
+        agent, place = agents.get(task.agent), place_of(task, ground)
     except Unreadable as problem:
         raise Failure(USAGE, problem.code, f"{given.called}: {problem.reason}", problem.remedy) from None
     except Refused as no:
         raise Failure(USAGE, no.code, f"{given.called}: {no.sentence}", no.hint) from None
+    try:
+        return task, spec_of(task, _real(place), ground, agent)
+    except Refused as no:
+        sentence, hint = no.sentence, no.hint
+        if no.code == "cwd_missing" and _is_file(Path(place)):
+            sentence = f"The working directory {quoted(place, 200)} is a file, not a folder."
+            hint = "Name the folder it lies in as `cwd`."
+        raise Failure(USAGE, no.code, f"{given.called}: {sentence}", hint) from None
 
 
 def check_names(given: Given, task: TaskFile, spec: TaskSpec, redact: Callable[[str], str]) -> None:
@@ -153,6 +163,8 @@ def _overridden(options: argparse.Namespace, task: TaskFile) -> TaskFile:
     elif task.shaped_by == "rules" and task.cwd is not None and _real(task.cwd) is not None:
         # Words say `./shop` of where they are written; where nothing stands there, of the base.
         changes["cwd"] = str(Path(task.cwd).absolute())
+    elif task.shaped_by == "rules" and task.cwd is None:
+        changes["warnings"] = (*task.warnings, *_passed_over(task.prompt))
     if options.priority:
         changes["priority"] = options.priority
     if options.after:
@@ -160,6 +172,16 @@ def _overridden(options: argparse.Namespace, task: TaskFile) -> TaskFile:
     if task.shaped_by == "rules":
         changes["decided"] = {**task.decided, **said}
     return task.model_copy(update=changes)
+
+
+def _passed_over(text: str) -> list[str]:
+    """A folder that is there and that the text names otherwise than with `in`."""
+    there = (path for path in folders_in(text) if _real(os.path.expanduser(path)) is not None)  # noqa: PTH111
+    return [
+        f"The folder {quoted(path)} of the text is not taken as the working directory: "
+        f"if it is meant, say `--cwd {shlex.quote(shown(path))}`."
+        for path in islice(there, 1)
+    ]
 
 
 def _expanded(text: str) -> Path:

@@ -25,6 +25,9 @@ SAID_BY: Final[Mapping[str, str]] = {
     "default": "by default",
 }
 
+ABSENT: Final = frozenset({"unreachable", "resting"})
+"""Why no question was answered where no local model may be wanted at all."""
+
 
 def _started(data: Data) -> str:
     left_out = f", {data['left_out']} characters left out" if data["left_out"] else ""
@@ -34,7 +37,9 @@ def _started(data: Data) -> str:
 def _finished(data: Data) -> str:
     purpose = PURPOSES[data["purpose"]]
     if data["by"] == "rules":
-        return f"to {purpose}: by rules, {data['fallback']}: {data['sentence']}"
+        by_rules = f"to {purpose}: by rules, {data['fallback']}"
+        # That nobody is there is no fault of a task: `evt status` tells the sentence, once.
+        return by_rules if data["fallback"] in ABSENT else f"{by_rules}: {data['sentence']}"
     took = span(data["elapsed_ms"] * 1000)
     tokens = "" if data["output_tokens"] is None else f", {data['output_tokens']} tokens"
     dropped = f"; not taken: {' '.join(data['dropped'])}" if data["dropped"] else ""
@@ -61,6 +66,12 @@ def model_in_words(row: Data, at: int) -> str:
     if row["fallback"] is not None:
         told += (
             f"; by rules since: {shown(row['sentence'])}" if row["failures"] else f"; then {row['fallback']}"
+        )
+        # Who never wanted one reads here that nothing is amiss.
+        told += (
+            " It is optional: LLAMA_MODEL= in the home's .env switches it off."
+            if row["fallback"] == "unreachable"
+            else ""
         )
     return told
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from adapters.cli.call import Call
 from adapters.cli.reading_log import reading_log
@@ -12,8 +12,7 @@ from projections.projection import Projection
 from projections.view_rows import ViewRows
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """All of one moment: the views answer for `views.position`."""
 
     home: Home

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from adapters.cli.call import Call
@@ -45,7 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     with reading_views(call, VIEWS) as found:
         at = now()
-        told = _gathered(found, at)
+        told = _gathered(found, at) | {"mediator": _model(call, found)}
         if call.output.json:
             call.output.document(told)
         else:
@@ -82,12 +83,25 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
         "holding": holding(executors, at),
         "disk": _disk(found, executors),
         "today": today(views, at),
-        "mediator": views.row("mediator", KEY),
         "running": running,
         "waiting": [{**row, "id": name_of(key, row), "why": waits(row, around)} for key, row in waiting],
         "ended": [{**row, "id": name_of(key, row)} for key, row in over.items()],
         "unknown_types": {key: row["events"] for key, row in types.items() if key not in TELLING},
     }
+
+
+def _model(call: Call, found: Reading) -> Row | None:
+    """How the local model has answered; None for one that was never asked, or is switched off by now."""
+    row = found.views.row("mediator", KEY)
+    if row is None:
+        return None
+    # Loaded only where a model was asked once: most homes read no settings for a look at them.
+    settings = import_module("adapters.config.settings")
+    try:
+        off = settings.read_settings(found.home.root, call.environ).model is None
+    except settings.BadSetting:
+        off = False
+    return None if off else row
 
 
 def _disk(found: Reading, executors: Mapping[str, Row]) -> dict[str, Any] | None:

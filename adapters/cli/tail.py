@@ -4,8 +4,7 @@ import argparse
 import difflib
 import importlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adapters.cli.call import Call
 from adapters.cli.event_words import TELLING, event_line
@@ -25,8 +24,7 @@ FIRST_LOOK: Final = 1000
 """Events that are looked through at first for the last ones of a type or task; then four times as many."""
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which events are asked for. `stream` None and `types` None: all; `subject` is a refusal's file."""
 
     types: frozenset[str] | None

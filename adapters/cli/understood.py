@@ -1,9 +1,9 @@
 """How a wish in plain words was understood, for who has just written it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from adapters.cli.mediation_words import PARTS, said_by
+from adapters.cli.mediation_words import ABSENT, PARTS, said_by
 from handlers.task import TaskState
 from schemas.shown import quoted, shown
 
@@ -25,18 +25,33 @@ def understood(task: TaskState) -> dict[str, Any]:
     }
 
 
+def decided_by(decided: Mapping[str, str]) -> str:
+    """Who said which part, in one line."""
+    told = ((part, decided.get(part)) for part in PARTS if part != "target_files")
+    return ", ".join(f"{LABELS.get(part, part)} {said_by(part, said)}" for part, said in told if said)
+
+
+def alternatives(others: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How else it could be meant, and how to say so."""
+    return [
+        f"as {other['task_type']} {quoted(other['title'])}: say so with --type {other['task_type']}"
+        for other in others
+    ]
+
+
 def understood_in_words(row: Mapping[str, Any]) -> list[str]:
     """Nothing for a task file: that says itself what it is."""
     if "decided" not in row:
         return []
-    told = ((part, row["decided"].get(part)) for part in PARTS if part != "target_files")
-    who = ", ".join(f"{LABELS.get(part, part)} {said_by(part, said)}" for part, said in told if said)
+    who = decided_by(row["decided"])
     lines = [f"  understood as {row['task_type']} {quoted(row['title'])} in {shown(row['cwd'])} ({who})"]
-    lines += [
-        f"  or as {other['task_type']} {quoted(other['title'])}: say so with --type {other['task_type']}"
-        for other in row["alternatives"]
-    ]
+    lines += [f"  or {line}" for line in alternatives(row["alternatives"])]
     mediator = row["mediator"]
     if mediator is not None and mediator["by"] == "rules":
-        lines.append(f"  the local model had no part in it: {shown(str(mediator['sentence']))}")
+        why = (
+            "none answered of late; it is optional, and `evt status` says more"
+            if mediator["fallback"] in ABSENT
+            else shown(str(mediator["sentence"]))
+        )
+        lines.append(f"  the local model had no part in it: {why}")
     return lines

@@ -11,7 +11,7 @@ def _validated(data: Data) -> str:
     halves = [judged for judged in (data["llama"], data["result"]) if judged is not None]
     issues = [issue for judged in halves for issue in judged["issues"]]
     said = ["the answer stands" if data["result"]["valid"] else "the answer does not stand"]
-    for label, decides in (("decided by", True), ("signals", False)):
+    for label, decides in (("failed by", True), ("signals", False)):
         if codes := [str(issue["code"]) for issue in issues if issue["decides"] is decides]:
             said.append(f"{label} {', '.join(codes)}")
     if data["llama"] is not None and data["llama"]["similarity"] is not None:

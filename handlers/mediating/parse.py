@@ -111,6 +111,9 @@ def _type(
         kind = None
         others.insert(0, OtherReading(type=wish.type, title=wish.title))
         dropped.append(f"the type {wish.type} was not taken: it may do more than {rules}, or has no agent.")
+    if others and said.get("type") == "rules" and edits(rules):
+        # A word that was taken for an order to edit may only have been spoken of.
+        others.insert(0, OtherReading(type="analyze", title=plain(str(spec["title"]), TITLE_LENGTH)))
     seen: dict[str, Alternative] = {}
     for other in others:
         title = plain(other.title, TITLE_LENGTH)
