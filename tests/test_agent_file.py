@@ -188,19 +188,35 @@ def test_whatever_lies_in_a_file_it_is_an_agent_or_a_sentence(content: bytes) ->
         assert found.remedy
 
 
-LINES = st.sampled_from(
-    [
-        *("purpose: P", "purpose: [", "tools: [Read]", "tools: [Edit, Bash]", "tools: Bash", "edits: true"),
-        *("edits: no", "similarity: 0.5", "entropy: 2", "permission_mode: dontAsk", "permission_mode: x"),
-        *("tools: {a: b}", "allowedTools: Bash", "---", "", "# remark"),
-    ]
+WHOLE = st.fixed_dictionaries(
+    {"purpose": st.just("P"), "tools": st.lists(st.sampled_from([*TOOLS, "Task"]), min_size=1, max_size=4)},
+    optional={
+        "edits": st.sampled_from(["true", "false"]),
+        "similarity": st.floats(-1, 2) | st.integers(-1, 2),
+        "entropy": st.floats(-1, 2),
+        "permission_mode": st.sampled_from([*MODES, "x"]),
+        "allowedTools": st.just("Bash"),
+    },
 )
+BROKEN = st.lists(st.sampled_from(["purpose: [", "tools: {a: b}", "---", "", "# remark"]), max_size=2)
 
 
-@given(lines=st.lists(LINES, max_size=8))
-def test_whatever_the_keys_say_no_agent_has_more_than_there_is(lines: list[str]) -> None:
+def written(keys: dict[str, Any]) -> list[str]:
+    return [
+        f"{key}: [{', '.join(value)}]" if key == "tools" else f"{key}: {value}" for key, value in keys.items()
+    ]
+
+
+def test_most_files_that_are_drawn_here_with_every_key_right_are_agents() -> None:
+    assert read(*written({"purpose": "P", "tools": ["Read", "Glob"], "similarity": 1})).tools
+
+
+@given(keys=WHOLE, broken=BROKEN)
+def test_whatever_the_keys_say_no_agent_has_more_than_there_is(
+    keys: dict[str, Any], broken: list[str]
+) -> None:
     try:
-        found: Any = read(*lines)
+        found: Any = read(*written(keys), *broken)
     except BrokenAgent:
         return
     assert set(found.tools) <= set(TOOLS)
