@@ -13,7 +13,8 @@ from typing import BinaryIO, Final
 
 import trio
 
-from adapters.safe_files import replace, sync_folder, temporary_beside, unlink
+from adapters.safe_files import close_to_others, make_folder, replace, sync_folder, temporary_beside, unlink
+from eventstore.regular_file import read_regular
 
 BATCH: Final = 64 * 1024
 """Bytes that are gathered before a thread is asked to take them, and packed ones before they are written."""
@@ -144,7 +145,7 @@ class _Keeping:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        place.parent.mkdir(exist_ok=True)
+        make_folder(place.parent)
         replace(temporary, place)
         sync_folder(place.parent)
         if name[:2] not in self._lasting:
@@ -167,9 +168,10 @@ class _Keeping:
     def _write(self) -> tuple[BinaryIO, Path]:
         """Bring what is packed to the disk, into a file that bears no name yet."""
         if self._file is None or self._temporary is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._temporary = temporary_beside(self._folder / "blob")
             self._file = self._temporary.open("xb")
+            close_to_others(self._temporary)
         self._file.write(self._packed)
         self._packed.clear()
         return self._file, self._temporary
@@ -250,7 +252,7 @@ def read_blob(root: Path, sha256: str) -> bytes:
     """
     if not HASH.fullmatch(sha256):
         raise ValueError(f"{sha256!r} is no SHA-256 in hex")
-    packed = (root / "sha256" / sha256[:2] / f"{sha256}.gz").read_bytes()
+    packed = read_regular(root / "sha256" / sha256[:2] / f"{sha256}.gz")
     try:
         content = gzip.decompress(packed)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

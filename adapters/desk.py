@@ -37,6 +37,12 @@ BRIEFLY_S = 0.2
 class NotTrusted(Exception):
     """A home was found upward that this person has not made: its settings could start anything."""
 
+    def __init__(self, home: Home) -> None:
+        super().__init__(
+            f"the home {home.root} was found by looking upward, and you have not made it: "
+            "its settings could start any program."
+        )
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -55,6 +61,11 @@ class Desk:
     def actor(self) -> str:
         """The person at the keyboard; an envelope is not redacted, so the name is."""
         return self.storage.redact(actor())
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the home's settings may say what is started and who is asked, see `trusts`."""
+        return trusts(self.home)
 
     def task(self, task_id: str) -> TaskState:
         state: TaskState
@@ -189,14 +200,16 @@ def _own_folders(home: Home) -> None:
         folder.mkdir(exist_ok=True)
 
 
+def trusts(home: Home) -> bool:
+    """Whether this person has named the home, made it or taken it up; a repository could bring any other."""
+    return home.named or TrustedHomes().trusts(home.root)
+
+
 @contextmanager
 def desk(home: Home, environ: Mapping[str, str], *, starts_programs: bool = False) -> Iterator[Desk]:
     """Raises NotTrusted, BadSetting, LogUnreadable, MirrorAhead. The records are brought up at the end."""
-    if starts_programs and not home.named and not TrustedHomes().trusts(home.root):
-        raise NotTrusted(
-            f"the home {home.root} was found by looking upward, and you have not made it: "
-            "its settings could start any program."
-        )
+    if starts_programs and not trusts(home):
+        raise NotTrusted(home)
     _own_folders(home)
     settings = read_settings(home.root, environ)
     clock = SystemClock()

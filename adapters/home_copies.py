@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.blob_store import BlobDamaged, read_blob
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink, write_atomically
+from eventstore.regular_file import opened, read_regular
 
 BLOB = re.compile(r"([0-9a-f]{64})\.gz")
 NEWEST: Final = ("keys", "heads", "checkpoint")
@@ -33,7 +34,7 @@ def copy_blobs(source: Path, target: Path) -> int:
         temporary = temporary_beside(place)
         try:
             read_blob(source, name)
-            with path.open("rb") as old, temporary.open("xb") as new:
+            with opened(path) as old, temporary.open("xb") as new:
                 shutil.copyfileobj(old, new)
                 new.flush()
                 os.fsync(new.fileno())
@@ -65,11 +66,11 @@ def copy_tree(source: Path, target: Path) -> None:
     files += [source / name for name in NEWEST]
     for path in files:
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except FileNotFoundError:
             continue  # a part of a tile goes when the tile is full
         place = target / path.relative_to(source)
-        if place.exists() and place.read_bytes() == content:
+        if place.exists() and read_regular(place) == content:
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(place, content)

@@ -6,8 +6,8 @@ from typing import Any
 
 from adapters.home import Home, checked
 from adapters.person import actor
-from adapters.safe_files import write_atomically
-from adapters.signing_keys import KeyUnusable, keys_folder
+from adapters.safe_files import make_folder, write_atomically
+from adapters.signing_keys import OWNER_ONLY, KeyUnusable, keys_folder
 from adapters.storage import Storage, open_storage
 from adapters.system_clock import SystemClock, SystemIds
 from adapters.trusted_homes import TrustedHomes
@@ -54,13 +54,13 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
         _refuse_around_keys(home.root)
     if (network := network_volume(home.root)) is not None:
         raise Occupied(refusal(home.root, network), "Name a folder on a disk of this machine.")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name in OWN_FOLDERS:
-        (home.root / name).mkdir(exist_ok=True)
-    (home.root / "tasks" / "processed").mkdir(exist_ok=True)
+        make_folder(home.root / name)
+    make_folder(home.root / "tasks" / "processed")
     created = _begin_log(home)
     if not (home.root / ".env").exists():
-        write_atomically(home.root / ".env", ENV_FILE.encode())
+        write_atomically(home.root / ".env", ENV_FILE.encode(), mode=OWNER_ONLY)
     storage = open_storage(home)
     try:
         home_id = storage.source.removeprefix("urn:evt:")

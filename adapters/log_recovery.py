@@ -14,6 +14,7 @@ from adapters.safe_files import replace, sync_folder, unlink
 from eventstore.event import Recorded
 from eventstore.file_lock import FileLock
 from eventstore.log import LogUnreadable
+from eventstore.regular_file import opened
 from eventstore.sqlite import filling as sqlite_filling
 from eventstore.sqlite.check import check
 from eventstore.sqlite.errors import DAMAGED
@@ -105,7 +106,7 @@ def _agreed(home: Home) -> int | None:
         return None
     with (
         closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log,
-        home.mirror.open("rb") as mirror,
+        opened(home.mirror) as mirror,
     ):
         for event in log.all():
             if mirror.read(len(event.line) + 1) != event.line + b"\n":

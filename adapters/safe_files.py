@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from eventstore.regular_file import NotRegular as NotRegular
+
 T = TypeVar("T")
 
 PAUSES: Final = (0.01, 0.02, 0.04, 0.08, 0.16, *(0.2,) * 11)
@@ -26,10 +28,6 @@ READ_FLAGS: Final = (
     | getattr(os, "O_NONBLOCK", 0)  # a FIFO without a writer would hold us for ever
     | getattr(os, "O_NOCTTY", 0)
 )
-
-
-class NotRegular(OSError):
-    """The path is a link, a directory, a device or the like where a file was wanted."""
 
 
 class OutsideHome(ValueError):
@@ -104,14 +102,16 @@ def sweep(folder: Path) -> int:
     return removed
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write so that a crash leaves the old file or the new one, durable on return.
 
-    The folder must exist. Raises OSError; the file is then as it was.
+    The folder must exist; what may be done with the file, see `close_to_others`.
+    Raises OSError; the file is then as it was.
     """
     temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as file:
+            close_to_others(temporary, mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -121,6 +121,27 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def close_to_others(path: Path, mode: int | None = None) -> None:
+    """Give it that mode; else all rights to its owner and no writing to others, whatever the umask left."""
+    found = stat.S_IMODE(path.stat().st_mode)
+    owner = stat.S_IRWXU if path.is_dir() else stat.S_IRUSR | stat.S_IWUSR
+    wanted = mode if mode is not None else (found | owner) & ~(stat.S_IWGRP | stat.S_IWOTH)
+    if wanted != found:
+        with contextlib.suppress(OSError):  # some file systems keep no modes
+            path.chmod(wanted)
+
+
+def make_folder(folder: Path) -> None:
+    """Make it, see `close_to_others`; one that is there is left as it is. Raises OSError."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    close_to_others(folder)
 
 
 def open_regular(path: Path) -> io.FileIO:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import trio
 
-from adapters.desk import Desk
+from adapters.desk import Desk, NotTrusted
 
 
 class Settling(Protocol):
@@ -21,16 +21,19 @@ class Settling(Protocol):
 
 
 def settle(desk: Desk) -> None:
-    """Artifacts, moves and open claims of a dead service; nothing is claimed."""
+    """Artifacts, moves and open claims of a dead service; nothing is claimed. Raises NotTrusted."""
     trio.run(_service(desk).settle)
 
 
 def read_wish(desk: Desk, task_id: str) -> None:
-    """The local model looks at one wish, and what arrived gets its place in the queue."""
+    """The local model looks at one wish, and what arrived gets its place in the queue. Raises NotTrusted."""
     trio.run(_service(desk).read_wish, task_id)
 
 
 def _service(desk: Desk) -> Settling:
+    if not desk.trusted:
+        # A service starts programs and asks a model, which the home's settings name.
+        raise NotTrusted(desk.home)
     gc.disable()  # what loads is no garbage
     try:
         app = import_module("adapters.app")

@@ -108,7 +108,7 @@ class SigningKeys:
         """With a given key only where there is a folder to write to. Raises OSError, KeyUnusable."""
         try:
             self._make_folder()
-            write_atomically(self._head, note)
+            write_atomically(self._head, note, mode=OWNER_ONLY)
         except (OSError, KeyUnusable):
             if not self.given:
                 raise

@@ -11,6 +11,7 @@ from adapters.safe_files import write_atomically
 from adapters.signing_keys import VARIABLE, KeyUnusable, SigningKeys
 from eventstore.file_lock import FileLock
 from eventstore.log import Log
+from eventstore.regular_file import read_regular
 from eventstore.tree.head import NotesDamaged, SignedHead, TreeHead, append_note, read_notes
 from eventstore.tree.merkle import leaf_hashes
 from eventstore.tree.signed_note import NoteRefused, SigningKey, VerifyingKey
@@ -192,7 +193,7 @@ class TreeKeeping:
         """The public keys in the tree's folder, oldest first. Raises HeadRefused."""
         path = self._folder / KEYS
         try:
-            lines = path.read_text(encoding="utf-8").split()
+            lines = read_regular(path).decode().split()
         except FileNotFoundError:
             return []
         except UnicodeDecodeError as error:
@@ -211,7 +212,7 @@ class TreeKeeping:
     def _newest(self, known: list[VerifyingKey]) -> TreeHead | None:
         """The newest tree head in the folder that one of the known keys signed."""
         try:
-            note = (self._folder / CHECKPOINT).read_bytes()
+            note = read_regular(self._folder / CHECKPOINT)
         except FileNotFoundError:
             notes, _ = read_notes(self._folder / HEADS)
             if not notes:

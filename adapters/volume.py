@@ -79,8 +79,11 @@ class Volume:
 
 
 def mounted() -> list[Partition]:
-    """All that is mounted now; what is mounted over another comes later."""
-    return list(psutil.disk_partitions(all=True))
+    """All that is mounted now, as far as is seen; what is mounted over another comes later."""
+    try:
+        return list(psutil.disk_partitions(all=True))
+    except (FileNotFoundError, PermissionError):
+        return []  # no /proc, as in some sandboxes
 
 
 def network_volume(folder: Path, partitions: Iterable[Partition] | None = None) -> Volume | None:

@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 from typing import Final
 
+from eventstore.regular_file import NotRegular, regular
+
 WORD: Final = 16
 """Bytes; the file is never longer."""
+
+ALONE: Final = getattr(os, "O_NOFOLLOW", 0)
+"""A link there would have us write into another file."""
 
 Stamp = bytes
 """What stands in the bell."""
@@ -49,13 +54,21 @@ class Bell:
 
     def _opened(self) -> int:
         self.close()
-        self._descriptor = descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            descriptor = self._at_the_path()
+        except NotRegular:
+            self.path.unlink()  # a hint, not a word of ours: it is made anew
+            descriptor = self._at_the_path()
+        self._descriptor = descriptor
         self._facts = os.fstat(descriptor)
         if self._facts.st_size != WORD:
             os.ftruncate(descriptor, 0)
             self._write(descriptor)
             os.fsync(descriptor)  # it has its block now: no later ring waits for one
         return descriptor
+
+    def _at_the_path(self) -> int:
+        return regular(self.path, os.O_WRONLY | os.O_CREAT | ALONE, 0o644)
 
     def _write(self, descriptor: int) -> None:
         self._word = (self._word + 1) % (1 << 4 * WORD)
@@ -66,7 +79,7 @@ class Bell:
 def stamp_of(bell: Path) -> Stamp | None:
     """Differs after each ring; None where there is no bell. It waits for no disk: the file is in use."""
     try:
-        descriptor = os.open(bell, os.O_RDONLY)
+        descriptor = regular(bell, os.O_RDONLY | ALONE)
     except OSError:
         return None
     try:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from eventstore.log import Log
+from eventstore.regular_file import is_odd
 from projections.fold import Fold, fold_log
 from projections.live import LiveViews
 from projections.projection import Projection, Row, Written
@@ -54,6 +55,8 @@ class ViewRows:
         how = "mode=ro&immutable=1" if still else "mode=ro"
         connection: sqlite3.Connection | None = None
         try:
+            if is_odd(path):
+                raise RowUnreadable("it is no regular file")
             connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, check_same_thread=False
             )

@@ -14,6 +14,7 @@ from typing import Final
 from sqlite_utils import Database
 
 from eventstore.log import Log
+from eventstore.regular_file import is_odd
 from projections.batch import Batch, next_batch
 from projections.fold import Fold, fold_log, nothing_stored
 from projections.projection import Projection, Written
@@ -127,6 +128,9 @@ class Views:
                 return
             self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if is_odd(self._path):
+            self._identity = _identity(self._path)
+            raise _Strange("it is no regular file", foreign=True)
         connection = sqlite3.connect(
             self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )

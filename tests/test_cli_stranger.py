@@ -249,19 +249,26 @@ def test_warnings_are_seen_in_the_log_and_in_the_summary(home: BuiltHome, evt: E
         ("Notes.PY", 6, "there is no file Notes.PY."),
         ("some/where", 6, "there is no file some/where."),
         ("lib", 2, "lib is a folder."),
+        ("lib of mine", 2, "lib of mine is a folder."),
+        ("lib of mine/none.md", 6, "there is no file lib of mine/none.md."),
+        ("my own.task.md", 6, "there is no file my own.task.md."),
+        ("./my own.md", 6, "there is no file ./my own.md."),
+        ("/no such/folder/x.task.md", 6, "there is no file /no such/folder/x.task.md."),
         ("", 2, "the text is empty."),
         ("  ", 2, "the text is empty."),
     ],
 )
-def test_one_word_that_was_meant_as_a_file_becomes_no_task(
+def test_a_path_that_was_meant_as_a_file_becomes_no_task(
     home: BuiltHome, evt: Evt, monkeypatch: pytest.MonkeyPatch, word: str, code: int, sentence: str
 ) -> None:
     monkeypatch.chdir(home.root)
     (home.root / "lib").mkdir()
+    (home.root / "lib of mine").mkdir()
     head = home.log.head()
-    said = evt("add", word)
-    assert (said.code, said.out) == (code, "")
-    assert said.err.startswith(f"evt: {sentence}\n")
+    for more in ((), ("--check",)):
+        said = evt("add", word, *more)
+        assert (said.code, said.out) == (code, "")
+        assert said.err.startswith(f"evt: {sentence}\n")
     assert home.log.head() == head
 
 

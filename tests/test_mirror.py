@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from eventstore.event import ANY
@@ -195,10 +196,17 @@ def test_others_may_read_the_mirror_and_not_write_it(mirror: Mirror) -> None:
     assert stat.S_IMODE(mirror.path.stat().st_mode) == 0o644
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
-def test_a_disk_that_refuses_is_an_os_error(log: MemoryLog) -> None:
-    with pytest.raises(OSError, match="No space left"):
-        Mirror(Path("/dev/full"), log).catch_up()
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's files through psutil")
+def test_a_disk_that_refuses_is_an_os_error_and_leaves_no_half_a_line(log: MemoryLog, tmp_path: Path) -> None:
+    path, this = tmp_path / "events.ndjson", psutil.Process()
+    before = this.rlimit(psutil.RLIMIT_FSIZE)
+    this.rlimit(psutil.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Mirror(path, log).catch_up()
+    finally:
+        this.rlimit(psutil.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b""
 
 
 def test_all_who_append_at_once_leave_a_mirror_that_equals_the_log(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from adapters.cli.given import Given, given_by
 from adapters.cli.mediation_words import MEDIATION, model_in_words
 from adapters.config.settings import read_settings
 from adapters.config.table import BadSetting
@@ -39,6 +40,13 @@ def others(text: str) -> list[str]:
 )
 def test_a_word_that_is_forbidden_makes_no_type(text: str, kind: str) -> None:
     assert read_wish(text, []).type == kind
+
+
+@pytest.mark.parametrize(
+    "text", ["Summarise README.md", "look at lib/cart.py and docs/plan.md", "/review it", "./shop is broken"]
+)
+def test_a_sentence_that_names_a_file_is_a_text(text: str) -> None:
+    assert given_by([text]) == [Given(None, text.encode())]
 
 
 def test_beside_a_guess_that_edits_stands_the_type_that_reads() -> None:

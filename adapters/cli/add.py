@@ -136,9 +136,18 @@ def _added(call: Call, desk: Desk, given: Given, task: TaskFile, spec: TaskSpec)
 
 
 def _reading(call: Call, desk: Desk, task_id: str) -> Callable[[], None] | None:
-    """What gives a wish its place: the local model looks at it first, where there is one."""
+    """What gives a wish its place: the local model looks at it first, where there is one.
+
+    In a home that one has neither made nor named nobody is asked: its settings would say who reads the wish.
+    """
     model = desk.settings.model
     if model is None:
+        return None
+    if not desk.trusted:
+        call.output.note(
+            f"note: the local model was not asked: the home {shown(str(desk.home.root))} was found "
+            "by looking upward, and you have not made it. If you trust it, name it with `--home`."
+        )
         return None
 
     def read() -> None:

@@ -23,6 +23,7 @@ from eventstore.audit.findings import Report
 from eventstore.audit.mirror import MirrorCheck
 from eventstore.audit.text_rows import TextRows
 from eventstore.audit.verdict import Rows, Types, audit
+from eventstore.regular_file import opened
 from schemas import names
 
 TYPES = Types(erased=names.EVENT_ERASED, key_changed=names.SIGNING_KEY_CHANGED)
@@ -98,7 +99,7 @@ def _of_the_home(call: Call) -> tuple[Report, Inputs]:
 
 def _judged(rows: Rows, inputs: Inputs, home: Home) -> Report:
     try:
-        mirror = home.mirror.open("rb")
+        mirror = opened(home.mirror)
     except FileNotFoundError:
         report = audit(rows, TYPES, inputs.evidence)
         note = "the mirror is missing: whoever appends next writes it again"

@@ -19,7 +19,7 @@ class Call(NamedTuple):
     def home(self) -> Home:
         """Raises Failure where there is none, or where its log is said to lie elsewhere."""
         try:
-            home = find_home(self.args.home, self.environ.get("EVT_HOME"), Path.cwd())
+            home = find_home(self.args.home, self.environ.get("EVT_HOME"), self._here())
         except NoHome as missing:
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
             named = self.args.home or self.environ.get("EVT_HOME")
@@ -30,6 +30,18 @@ class Call(NamedTuple):
             raise not_ours(other) from None
         refuse_another_log(home.root, self.environ)
         return home
+
+
+    def _here(self) -> Path:
+        """Where to look from. Raises Failure: somebody may have removed the folder meanwhile."""
+        try:
+            return Path.cwd()
+        except FileNotFoundError:
+            named = Path(self.args.home or self.environ.get("EVT_HOME") or "").expanduser()
+            if named.is_absolute():
+                return named
+            hint = "Go to another one, or name a home by its whole path with `--home`."
+            raise Failure(USAGE, "no_home", "the current folder is gone: it was removed.", hint) from None
 
 
 def not_ours(other: NotOurs) -> Failure:

@@ -2,10 +2,12 @@
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -19,6 +21,9 @@ from adapters.demo_home import RECORDED_AGENT, clear_away, demo_task, furnish
 
 DRAIN_WAIT_S = 1
 PAUSE_S = 0.7
+WORDS = 20
+"""So often the service is told to end before it is killed, every WORD_S seconds."""
+WORD_S = 0.5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +65,24 @@ def _last_word(call: Call, root: Path, *, kept: bool) -> None:
     call.output.line("The dollars were worked out from the recording's token counts: nobody was billed.")
     call.output.line(where)
     call.output.line("Next, a home of your own: evt init ~/evt-home")
+
+
+def end(service: subprocess.Popen[bytes]) -> None:
+    """Have the service end at once, and wait for it: at the first word it lets its agents finish.
+
+    A terminal's Ctrl-C was such a word. A further one here would leave the service behind.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for _ in range(WORDS):
+            service.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                service.wait(WORD_S)
+                return
+        service.kill()
+        service.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Show:
@@ -127,9 +150,15 @@ class _Show:
         demo_task(self._root, "01-analyse-the-cart", repository)
         self._call.output.flush()
         with subprocess.Popen(self._command("run", "--drain", "--drain-wait", str(DRAIN_WAIT_S))) as service:
-            time.sleep(PAUSE_S)
-            demo_task(self._root, "02-fix-the-total", repository)
-            demo_task(self._root, "03-refused", repository)
+            try:
+                time.sleep(PAUSE_S)
+                demo_task(self._root, "02-fix-the-total", repository)
+                demo_task(self._root, "03-refused", repository)
+                service.wait()
+            except BaseException:
+                # It works in the folder that is cleared away next.
+                end(service)
+                raise
         if service.returncode:
             raise Failure(service.returncode, "demo", "the service ended badly; what it said stands above.")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from schemas.task_id import problem_with_id
 
 ENDINGS: Final = (".md", ".txt", ".py", ".json", ".yaml", ".yml", ".toml", ".rst", ".cfg", ".log")
 """A single word with one of these is meant as a file."""
+PATH_BEGINS: Final = re.compile(r"(?:~|\.{1,2})?[/\\]|[A-Za-z]:[/\\]")
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,9 @@ def check_twice(given: Given, task: TaskFile, seen: set[str]) -> None:
 
 
 def _check_word(word: str) -> None:
-    """One word that was meant as a file must not become a task. Raises Failure."""
-    if len(word.split()) > 1:
-        return
+    """What was meant as a file must not become a task. Raises Failure."""
     name = shown(word)
-    hint = "Name a file; a text wants quotes and at least two words."
+    hint = "Check the path. Is it a text, then say in words what is wanted."
     try:
         if Path(word).is_dir():
             raise Failure(USAGE, "usage", f"{name} is a folder.", hint)
@@ -127,8 +127,19 @@ def _check_word(word: str) -> None:
     except (OSError, ValueError):
         # A word too long for a name, or with a NUL, is a text.
         return
-    if {"/", os.sep} & set(word) or word.lower().endswith(ENDINGS):
+    if _is_path(word):
         raise Failure(NOT_FOUND, "not_found", f"there is no file {name}.", hint)
+
+
+def _is_path(word: str) -> bool:
+    """Whether it reads as the path of a file. Blanks stand in paths too, and in "Summarise docs/plan.md"."""
+    separated = not set(word).isdisjoint({"/", os.sep})
+    if len(word.split()) < 2:
+        return separated or word.lower().endswith(ENDINGS)
+    if "\n" in word or not word.lower().endswith(".md"):
+        return False
+    task_file = word.lower().endswith(".task.md")
+    return PATH_BEGINS.match(word) is not None or ((separated or task_file) and Path(word).parent.is_dir())
 
 
 def _is_file(path: Path) -> bool:

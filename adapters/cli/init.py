@@ -9,6 +9,7 @@ from adapters.home import NoHome, NotOurs, find_home
 from adapters.home_making import Occupied, make_home
 from adapters.volume import warning
 from handlers.path_policy import OWN_FOLDERS
+from schemas.shown import shown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +26,9 @@ def run(call: Call) -> int:
         raise Failure(CONFLICT, "occupied", str(occupied), occupied.hint) from None
     except NotOurs as other:
         raise not_ours(other) from None
+    root = shown(str(made.root))
     if held and made.created:
-        call.output.note(f"note: {made.root} was not empty; what lay there was left as it is.")
+        call.output.note(f"note: {root} was not empty; what lay there was left as it is.")
     if (copied := warning(made.root, call.environ)) is not None:
         call.output.note(f"note: {copied}")
     if made.unsigned is not None:
@@ -34,10 +36,10 @@ def run(call: Call) -> int:
     if call.output.json:
         call.output.document({"home": str(made.root), "id": made.home_id, "created": made.created})
         return 0
-    call.output.line(f"{'made' if made.created else 'taken up again:'} home {made.root}")
-    call.output.line(f"  drop task files into  {made.root / 'tasks'}")
-    call.output.line(f"  settings stand in     {made.root / '.env'}")
-    call.output.line(f"  start the service     evt run --home {made.root}")
+    call.output.line(f"{'made' if made.created else 'taken up again:'} home {root}")
+    call.output.line(f"  drop task files into  {Path(root, 'tasks')}")
+    call.output.line(f"  settings stand in     {Path(root, '.env')}")
+    call.output.line(f"  start the service     evt run --home {root}")
     return 0
 
 

@@ -11,7 +11,7 @@ from adapters.cli.ownership import owned
 from adapters.cli.reading import reading
 from adapters.cli.task_words import Around, at_work, line_of, name_of, since, status_of
 from schemas import names
-from schemas.shown import quoted
+from schemas.shown import quoted, shown
 
 HEADS = ("id", "status", "priority", "type", "since", "title, or why")
 
@@ -58,7 +58,7 @@ def run(call: Call) -> int:
             call.output.note(f"no task is {' or '.join(wanted)}.")
         else:
             inbox = found.home.root / "tasks"
-            call.output.note(f"no task yet: drop a file into {inbox}, or `evt add TEXT`.")
+            call.output.note(f"no task yet: drop a file into {shown(str(inbox))}, or `evt add TEXT`.")
     return GOOD
 
 

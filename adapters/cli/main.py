@@ -7,7 +7,7 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -30,17 +30,20 @@ class _Parser(argparse.ArgumentParser):
         raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
 
 
-def main() -> int:
+def main(loaded: Callable[[], None] | None = None) -> int:
     """The console script. Returns the exit code."""
     _speak_utf8()
-    return call(sys.argv[1:], dict(environment()))
+    return call(sys.argv[1:], dict(environment()), loaded)
 
 
-def call(argv: Sequence[str], environ: dict[str, str]) -> int:
-    """Run one verb and return its exit code; never raises but for a bug."""
+def call(argv: Sequence[str], environ: dict[str, str], loaded: Callable[[], None] | None = None) -> int:
+    """Run one verb and return its exit code; never raises but for a bug.
+
+    `loaded` is called once everything is loaded, before the verb begins.
+    """
     output = Output("auto", environ, json="--json" in argv)
     try:
-        code = _run(list(argv), environ, output)
+        code = _run(list(argv), environ, output, loaded)
         output.flush()
         return code
     except Failure as failure:
@@ -62,7 +65,7 @@ def call(argv: Sequence[str], environ: dict[str, str]) -> int:
         return DISK_FAILED
 
 
-def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
+def _run(argv: list[str], environ: dict[str, str], output: Output, loaded: Callable[[], None] | None) -> int:
     if argv[:1] != ["complete"]:  # a shell hands over whatever stands on its line
         _refuse_what_is_not_utf8(argv)
     before, argv = _common_before_the_verb(argv)
@@ -85,6 +88,8 @@ def _run(argv: list[str], environ: dict[str, str], output: Output) -> int:
     gc.enable()  # see start
     args = parser_of(name).parse_args([*before, *rest])
     output = Output(args.color, environ, args.json)
+    if loaded is not None:
+        loaded()
     return int(module.run(Call(args, output, environ)))
 
 

@@ -114,13 +114,14 @@ class Output:
         self.err.flush()
 
     def failure(self, failure: Failure) -> None:
+        """Line by line as `shown` has it: a path may hold what acts on a terminal."""
         if self.json:
             said = {"code": failure.code, "message": failure.sentence, "hint": failure.hint}
             self.err.write(orjson.dumps({"error": said}).decode() + "\n")
             return
-        self.err.write(f"evt: {failure.sentence}\n")
+        self.err.write(f"evt: {_lines_shown(failure.sentence)}\n")
         if failure.hint:
-            self.err.write(f"     {failure.hint}\n")
+            self.err.write(f"     {_lines_shown(failure.hint)}\n")
 
     def flush(self) -> None:
         """Hand over what was said so far, to whoever follows."""
@@ -158,3 +159,7 @@ class Output:
             if styles:
                 fitting[styled] = self.paint(fitting[styled], styles[number])
             self.line("  ".join(fitting).rstrip())
+
+
+def _lines_shown(text: str) -> str:
+    return "\n".join(map(shown, text.split("\n")))

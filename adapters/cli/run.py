@@ -98,11 +98,11 @@ def _owned(desk: Desk) -> Failure:
 
 
 def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> None:
-    shown = True
+    showing = True
 
     def show(events: Sequence[Recorded]) -> None:
-        nonlocal shown
-        if not shown:
+        nonlocal showing
+        if not showing:
             return
         try:
             for event in events:
@@ -116,7 +116,7 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
             call.output.flush()
         except OSError as trouble:
             # Whoever read along has gone: the work goes on.
-            shown = False
+            showing = False
             call.output.abandon()
             call.output.note(f"evt: events are not shown any more ({trouble.strerror}); the service goes on")
 
@@ -133,7 +133,7 @@ def _serve(call: Call, desk: Desk, workers: int, drain_wait_s: float | None) -> 
     if (copied := warning(desk.home.root, desk.environ)) is not None:
         call.output.note(f"note: {copied}")
     until = "Ctrl-C ends it" if drain_wait_s is None else "until nothing is left to do"
-    call.output.note(f"evt: serving {desk.home.root} with {workers} workers; {until}")
+    call.output.note(f"evt: serving {shown(str(desk.home.root))} with {workers} workers; {until}")
     try:
         reason = trio.run(service.run, drain_wait_s)
     except AgentMissing as missing:

@@ -11,6 +11,7 @@ from adapters.cli.failure import CONFLICT, Failure
 from adapters.home import Home
 from eventstore.file_lock import FileLock
 from eventstore.log import LogUnreadable
+from eventstore.regular_file import opened
 from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from schemas.upcasts import UPCASTS
@@ -52,7 +53,7 @@ def _owner(home: Home) -> str:
 def _in_mirror(home: Home) -> Iterator[tuple[int, str]]:
     mark = f'"type":"{names.ORCHESTRATOR_STARTED}"'.encode()
     try:
-        with home.mirror.open("rb") as file:
+        with opened(home.mirror) as file:
             for line in file:
                 if mark in line:
                     event = orjson.loads(line)

@@ -58,7 +58,9 @@ def task_page(
     except NothingToWrite:
         page.part("outcome", ["none yet: no turn of an agent has ended"])
     else:
-        _outcome(page, story, events)
+        before = story.end is not None and row["status"] not in names.ENDED
+        page.part("outcome", ["none yet since the retry; before it:"] if before else [])
+        _outcome(page, story, events, over=not before)
         _left_behind(page, story)
     if written is not None:
         page.part("artifact", [page.root / written["path"]])
@@ -107,7 +109,8 @@ def _where(page: Page, row: Row) -> None:
         page.part("over", [f"{minute(row['ended_at'])}, {ago(row['ended_at'], page.now)}"])
 
 
-def _outcome(page: Page, story: Story, events: Sequence[Recorded]) -> None:
+def _outcome(page: Page, story: Story, events: Sequence[Recorded], *, over: bool) -> None:
+    """How it ended; what to do about it only while it is `over`, not where it is to be done again."""
     end = story.end.data if story.end is not None else {}
     report = story.report
     page.part("ended", [_process(story)])
@@ -125,7 +128,7 @@ def _outcome(page: Page, story: Story, events: Sequence[Recorded]) -> None:
         page.part("error", [f"{end['error_class']}, {end['reason']}", end["sentence"]], "red")
     if story.end.type == names.TASK_CANCELLED:
         page.part("cancelled", [f"by {end['by']}: {end['reason']}"], "yellow")
-    page.part("what to do", [f"- {action}" for action in end.get("suggested_actions", ())])
+    page.part("what to do", [f"- {action}" for action in end.get("suggested_actions", ()) if over])
 
 
 def _process(story: Story) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from adapters.config.dotenv_file import written
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
 
 SECRET_NAME = re.compile(
@@ -60,7 +61,7 @@ class Settings:
 
 
 def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
-    """Raises BadSetting with one sentence for the first value that cannot be used."""
+    """Raises BadSetting with one sentence for each value that cannot be used."""
     written = _dotenv(home / ".env")
     texts: dict[str, tuple[str, str]] = {}
     for setting in SETTINGS:
@@ -70,8 +71,17 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
                 break
         else:
             texts[setting.name] = (setting.default, "the default")
-    values = {name: _value(name, *found) for name, found in texts.items()}
+    values, wrong = {}, []
+    for name, found in texts.items():
+        try:
+            values[name] = _value(name, *found)
+        except BadSetting as bad:
+            wrong.append(str(bad))
+    if wrong:
+        # All of them: who mends one and starts again would meet the next only then.
+        raise BadSetting(" ".join(wrong))
     base = values["CLAUDE_BASE_CWD"] or home
+    _real("CLAUDE_BASE_CWD", base)
     root = values["CLAUDE_ALLOWED_ROOT"] or base
     _check_root(root, allowed=bool(values["I_UNDERSTAND"]))
     return Settings(
@@ -116,7 +126,7 @@ def _ollama(values: Mapping[str, Any]) -> str:
 
 def _dotenv(path: Path) -> dict[str, str | None]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = io.StringIO(written(path).decode("utf-8-sig"), newline=None).read()
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError as trouble:
@@ -153,17 +163,27 @@ def _signing_key(written: Mapping[str, str | None], environ: Mapping[str, str]) 
 
 
 def _check_root(root: Path, *, allowed: bool) -> None:
-    real = root.resolve()
+    real = _real("CLAUDE_ALLOWED_ROOT", root)
     try:
         home = Path.home().resolve()
-    except RuntimeError:
+    except (OSError, RuntimeError):
         home = Path(real.anchor)  # nobody's: no folder of a person can be meant
     wide = real == home or real in home.parents
     if wide and not allowed:
         raise BadSetting(
-            f"CLAUDE_ALLOWED_ROOT is {root}, which lets an agent work almost anywhere. "
+            f"CLAUDE_ALLOWED_ROOT is {root}, which holds your own folder {home}: an agent could work almost "
+            "anywhere. "
             "Name a smaller folder, or set I_UNDERSTAND=1."
         )
+
+
+def _real(name: str, folder: Path) -> Path:
+    """The folder behind all links. Python says RuntimeError of links that lead in a circle."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as trouble:
+        why = (isinstance(trouble, OSError) and trouble.strerror) or "its links lead in a circle"
+        raise BadSetting(f"{name} is {folder}, which cannot be followed: {why}. Name a folder.") from None
 
 
 def _secrets(given: Mapping[str, str | None]) -> list[str]:
@@ -178,7 +198,7 @@ def _secrets(given: Mapping[str, str | None]) -> list[str]:
 
 
 def _apart(base: Path, root: Path) -> list[str]:
-    if base.resolve().is_relative_to(root.resolve()):
+    if _real("CLAUDE_BASE_CWD", base).is_relative_to(_real("CLAUDE_ALLOWED_ROOT", root)):
         return []
     said = f"CLAUDE_BASE_CWD is {base}, outside CLAUDE_ALLOWED_ROOT ({root})"
     return [f"{said}: a task that names no `cwd` will be refused. Set both."]

@@ -7,6 +7,7 @@ from typing import Final
 from eventstore.audit.lines import Row, claimed
 from eventstore.line import NotALine, parse
 from eventstore.log import LogUnreadable
+from eventstore.regular_file import opened
 from eventstore.text.lines import LineTooLong, text_lines
 
 
@@ -34,7 +35,7 @@ class TextRows:
 
     def _lines(self) -> Iterator[bytes]:
         try:
-            with self._path.open("rb") as file:
+            with opened(self._path) as file:
                 for line in text_lines(file):
                     if not line.ended and not _is_whole(line.content):
                         self.torn = True

@@ -13,6 +13,7 @@ from typing import Final
 from eventstore.file_lock import lock, unlock
 from eventstore.line import NotALine, parse
 from eventstore.log import Log
+from eventstore.regular_file import regular
 
 LINES_COMPARED: Final = 3
 """The last lines are those that a crash or an editor has hurt."""
@@ -97,7 +98,7 @@ class Mirror:
         """The open, locked file, and whether it was made just now."""
         for _ in range(TRIES):
             made = not self.path.exists()
-            with FileIO(self.path, "a+") as file:
+            with FileIO(self.path, "a+", opener=regular) as file:
                 lock(file.fileno(), blocking=True)
                 try:
                     if self._is_current(file):
@@ -162,7 +163,7 @@ class Mirror:
         For whoever is about to append: the next positions would be given out a second time.
         """
         try:
-            with FileIO(self.path) as file:
+            with FileIO(self.path, opener=regular) as file:
                 size = os.fstat(file.fileno()).st_size
                 position, _ = self._last_whole_line(file, size)
         except FileNotFoundError:
@@ -175,7 +176,7 @@ class Mirror:
         """How many events of the log it lacks; all of them where it cannot be read."""
         head = self._log.head()
         try:
-            with FileIO(self.path) as file:
+            with FileIO(self.path, opener=regular) as file:
                 position, _ = self._last_whole_line(file, os.fstat(file.fileno()).st_size)
         except OSError:
             return head

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Self
 from eventstore.event import Recorded
 from eventstore.line import NotALine, parse
 from eventstore.lineage import NotNext, whole
+from eventstore.regular_file import opened
 from eventstore.text.lines import LineTooLong, TextLine, text_lines
 
 SHORTEST: Final = 150
@@ -47,7 +48,7 @@ class MirrorLines:
         self._offsets = array("q")
         self._file: BinaryIO | None = None
         if path.exists():
-            self._file = path.open("rb")
+            self._file = opened(path)
             self._most = os.fstat(self._file.fileno()).st_size // SHORTEST + 1
             self._find(self._file)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from eventstore.regular_file import read_regular, regular
 from eventstore.tree.merkle import HASH_SIZE
 from eventstore.tree.signed_note import NoteRefused, SigningKey, VerifyingKey, decoded, encoded, opened, sign
 
@@ -96,7 +97,7 @@ def read_notes(path: Path) -> tuple[list[bytes], bytes]:
     A file that is not there holds no notes. Raises OSError.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return [], b""
     notes, end = _notes(content)
@@ -112,7 +113,7 @@ def append_note(path: Path, note: bytes) -> bytes:
     if (found := NOTE.fullmatch(note)) is None or found[1] != note:
         raise ValueError("only a note whose text has no empty line can stand in a file of notes")
     new = not path.exists()
-    with path.open("a+b", buffering=0) as file:
+    with open(path, "a+b", buffering=0, opener=regular) as file:
         start = max(0, file.seek(0, os.SEEK_END) - TAIL)
         file.seek(start)
         tail = file.readall()

@@ -8,6 +8,7 @@ from shutil import rmtree
 from typing import Final
 
 from eventstore.patience import patiently
+from eventstore.regular_file import read_regular
 from eventstore.tree.merkle import HASH_SIZE
 
 WIDTH: Final = 256
@@ -161,7 +162,7 @@ def _names(folder: Path) -> list[str]:
 
 def _content(path: Path, width: int) -> bytes | None:
     try:
-        content = patiently(path.read_bytes)
+        content = patiently(partial(read_regular, path))
     except FileNotFoundError:
         return None
     if len(content) != width * HASH_SIZE:
