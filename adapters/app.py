@@ -7,43 +7,43 @@ from functools import partial
 import trio
 
 from adapters.agent_files import AgentFiles, HomeAgents
-from adapters.archiver import Archiver
-from adapters.artifact_writer import ArtifactWriter
-from adapters.attempt import Fenced, Workshop
+from adapters.automations.archiver import Archiver
+from adapters.automations.artifact_writer import ArtifactWriter
+from adapters.automations.attempt import Fenced, Workshop
+from adapters.automations.claims import LEASE_MARGIN_S, Claims, Thresholds
+from adapters.automations.disk_watch import DiskWatch
+from adapters.automations.feed import Feed
+from adapters.automations.intake import Intake
+from adapters.automations.keeper import Keeper
+from adapters.automations.leases import Leases
+from adapters.automations.mediator import Mediator
+from adapters.automations.policy_runner import PolicyRunner
+from adapters.automations.reconcile import Reconcile
+from adapters.automations.stamp import Stamp
+from adapters.automations.timers import Timers
+from adapters.automations.tree_signer import TreeSigner
+from adapters.automations.waiting_log import WaitingLog
+from adapters.automations.wish_reader import WishReader
+from adapters.automations.worker import Worker
 from adapters.blob_store import BlobStore
 from adapters.check_runner import CheckRunner
-from adapters.claims import LEASE_MARGIN_S, Claims, Thresholds
 from adapters.claude_agent import ClaudeAgent
 from adapters.config.settings import Settings
 from adapters.disk import DiskOf
-from adapters.disk_watch import DiskWatch
-from adapters.feed import Feed
 from adapters.folders import Folders
 from adapters.home import Home
-from adapters.intake import Intake
-from adapters.keeper import Keeper
 from adapters.late_model import LateModel
-from adapters.leases import Leases
-from adapters.mediator import Mediator
 from adapters.output_files import OutputFiles
-from adapters.policy_runner import PolicyRunner
 from adapters.process_tree import ProcessTrees
-from adapters.reconcile import Reconcile
 from adapters.safe_files import sweep
 from adapters.signing_keys import private_folder
-from adapters.stamp import Stamp
 from adapters.storage import WINDOWS, Storage
 from adapters.supervisor import Crew, Supervisor, obey_signals
 from adapters.system_clock import SystemClock, SystemIds
 from adapters.threaded_log import LogDoorbell, LogFailed, ThreadedLog
-from adapters.timers import Timers
-from adapters.tree_signer import TreeSigner
 from adapters.version import installed_version
-from adapters.waiting_log import WaitingLog
 from adapters.watchdog_inbox import WatchdogInbox
-from adapters.wish_reader import WishReader
 from adapters.work_tree import WorkTrees
-from adapters.worker import Worker
 from eventstore.event import Recorded
 from eventstore.log import LogUnreadable
 from eventstore.text.mirror import MirrorAhead
@@ -51,7 +51,7 @@ from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
 from handlers.path_policy import AGENTS_FOLDER, OWN_FOLDERS
-from handlers.ports import NotNow
+from handlers.ports.log import NotNow
 from projections.all_views import BY_NAME
 from projections.live import LiveViews
 from projections.projection import Row

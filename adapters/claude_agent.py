@@ -17,7 +17,7 @@ from adapters.kept_output import BlobSink, KeptOutput, not_kept
 from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import arguments, turn_environment
 from handlers.framing import Line, LineFramer
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from handlers.stream import parse_line
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured

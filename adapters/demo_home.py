@@ -7,7 +7,7 @@ from pathlib import Path
 from dulwich import porcelain
 
 from adapters.home_making import make_home
-from adapters.recorded_agent import RECORDINGS
+from adapters.recorded.agent import RECORDINGS
 from adapters.safe_files import replace, write_atomically
 from adapters.signing_keys import SigningKeys
 from eventstore.line import parse

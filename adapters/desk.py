@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from adapters.automations.stamp import Stamp
 from adapters.config.settings import Settings, read_settings
 from adapters.home import Home, NoHome
 from adapters.person import actor
 from adapters.process_tree import alive
 from adapters.record_keeping import ViewsBehind
-from adapters.stamp import Stamp
 from adapters.storage import Storage, open_storage
 from adapters.system_clock import SystemClock, SystemIds
 from adapters.trusted_homes import TrustedHomes
@@ -19,7 +19,7 @@ from eventstore.file_lock import FileLock
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
 from handlers.path_policy import OWN_FOLDERS
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from handlers.task import TASK, TaskState
 from schemas import names
 from schemas.process import ProcessIdentity

@@ -17,7 +17,7 @@ from eventstore.event import ANY, NO_STREAM
 from eventstore.sqlite.log import SqliteLog
 from handlers.dispatch import draft
 from handlers.path_policy import OWN_FOLDERS
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from schemas.record import NoteTreeHead, TreeHeadSigned
 from schemas.service import CreateHome, HomeCreated
 from schemas.upcasts import UPCASTS

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import trio
 
-from handlers.ports import Model, ModelEnd, ModelOrder
+from handlers.ports.model import Model, ModelEnd, ModelOrder
 
 
 class LateModel:

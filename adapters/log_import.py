@@ -18,7 +18,7 @@ from eventstore.lineage import Lineage, Row
 from eventstore.sqlite import filling as sqlite_filling
 from eventstore.sqlite.log import SqliteLog
 from eventstore.text.exported_lines import BadLine, exported
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from projections.all_views import ALL
 from projections.fold import Fold
 from schemas import names

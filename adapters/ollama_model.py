@@ -10,7 +10,7 @@ import trio
 from ollama import AsyncClient, ChatResponse, GenerateResponse, ResponseError
 
 from adapters.ollama_wire import LONGEST_STREAM, Faulty, client_for, is_lost, quoted, reason_of
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 
 LONGEST_ANSWER: Final = 64 * 1024
 """Characters; what goes on longer is no answer to anything that is asked here."""

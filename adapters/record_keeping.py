@@ -7,7 +7,7 @@ import trio
 
 from eventstore.log import Log
 from eventstore.text.mirror import Mirror, Repair
-from handlers.ports import Kept, Lag
+from handlers.ports.log import Kept, Lag
 from projections.views import Views
 
 

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import trio
 
-from adapters.archiver import Archiver
-from adapters.artifact_writer import ArtifactWriter
-from adapters.claims import Claims
-from adapters.disk_watch import DiskWatch
-from adapters.feed import Feed
-from adapters.intake import Intake
-from adapters.keeper import Keeper
-from adapters.leases import Leases
-from adapters.mediator import Mediator
-from adapters.policy_runner import PolicyRunner
-from adapters.reconcile import Reconcile
-from adapters.stamp import Stamp
-from adapters.timers import Timers
-from adapters.tree_signer import TreeSigner
-from adapters.wish_reader import WishReader
-from adapters.worker import Worker
+from adapters.automations.archiver import Archiver
+from adapters.automations.artifact_writer import ArtifactWriter
+from adapters.automations.claims import Claims
+from adapters.automations.disk_watch import DiskWatch
+from adapters.automations.feed import Feed
+from adapters.automations.intake import Intake
+from adapters.automations.keeper import Keeper
+from adapters.automations.leases import Leases
+from adapters.automations.mediator import Mediator
+from adapters.automations.policy_runner import PolicyRunner
+from adapters.automations.reconcile import Reconcile
+from adapters.automations.stamp import Stamp
+from adapters.automations.timers import Timers
+from adapters.automations.tree_signer import TreeSigner
+from adapters.automations.wish_reader import WishReader
+from adapters.automations.worker import Worker
 from handlers.dispatch import AsyncDispatch
-from handlers.ports import Doorbell, Processes
+from handlers.ports.agent import Processes
+from handlers.ports.log import Doorbell
 from handlers.scheduling import CLAIMABLE, EVERY, low_disk, open_until
 from projections.story import artifact_path
 from schemas.service import NoteRestart, NoteStart, NoteStop, NoteStopRequest

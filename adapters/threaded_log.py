@@ -27,7 +27,7 @@ from eventstore.log import (
     WrongExpectedVersion,
     may_be_tried_again,
 )
-from handlers.ports import NotNow
+from handlers.ports.log import NotNow
 
 T = TypeVar("T")
 

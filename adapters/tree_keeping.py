@@ -16,7 +16,7 @@ from eventstore.tree.head import NotesDamaged, SignedHead, TreeHead, append_note
 from eventstore.tree.merkle import leaf_hashes
 from eventstore.tree.signed_note import NoteRefused, SigningKey, VerifyingKey
 from eventstore.tree.tiles import Tiles, TilesDamaged
-from handlers.ports import HeadRefused, HeadStanding
+from handlers.ports.log import HeadRefused, HeadStanding
 from schemas import names
 
 HEADS: Final = "heads"

@@ -35,7 +35,7 @@ from adapters.safe_files import (
     unlink,
     write_atomically,
 )
-from handlers.ports import Dropped
+from handlers.ports.files import Dropped
 from schemas.task_file import MAX_BYTES
 
 FOLDER: Final = "tasks"

@@ -7,7 +7,7 @@ from pathlib import PureWindowsPath
 
 import orjson
 
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from schemas.tools import MODES
 
 # The agent gives this variable, with its session's id, to every shell that it starts,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from handlers.ports import AgentUnusable
+from handlers.ports.agent import AgentUnusable
 from handlers.prompt import check_template
 from prompts import agents as built_in_names
 from prompts import load

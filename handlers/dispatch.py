@@ -11,7 +11,7 @@ from eventstore.ids import command_event_id
 from eventstore.log import Log, WrongExpectedVersion
 from eventstore.repeats import REMEMBERED
 from handlers.decider import Decider
-from handlers.ports import AsyncLog
+from handlers.ports.log import AsyncLog
 from schemas.word import Command, Fact
 
 TRIES = 8

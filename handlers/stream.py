@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, cast
 import orjson
 
 from handlers.clamped import cost, count, mapping, moment, status, text, usage, word
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from schemas.turn import Denial, TurnReport, Usage, details_of
 
 KNOWN_TYPES = frozenset(

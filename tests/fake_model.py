@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import trio
 
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 
 KEYS: Mapping[str, str] = {
     "alternatives": "parse",

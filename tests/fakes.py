@@ -11,7 +11,9 @@ import trio
 
 from eventstore.ids import uuid7
 from eventstore.memory_log import MemoryLog
-from handlers.ports import AgentEnd, AgentOrder, Dropped, HeadStanding, Kept, Lag
+from handlers.ports.agent import AgentEnd, AgentOrder
+from handlers.ports.files import Dropped
+from handlers.ports.log import HeadStanding, Kept, Lag
 from schemas import names
 from schemas.attempt import CheckResult, FileChange
 from schemas.process import ProcessIdentity

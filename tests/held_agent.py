@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from adapters import recorded_agent
-from adapters.recorded_misbehaviour import Line, Mouth
+from adapters.recorded import agent as recorded_agent
+from adapters.recorded.misbehaviour import Line, Mouth
 
 ROOT = Path(__file__).resolve().parent.parent
 BEFORE_THE_FIRST_LINE = "system"

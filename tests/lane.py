@@ -21,7 +21,7 @@ from adapters.claude_agent import ClaudeAgent
 from adapters.process_tree import ProcessTrees, alive
 from adapters.work_tree import WorkTrees
 from handlers.outcome import Verdict, judge
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from handlers.stream import StreamState, hear, report
 from handlers.tools import granted, offered
 from schemas.process import ProcessIdentity

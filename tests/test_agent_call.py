@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.agent_call import agent_environment, arguments, deny_rule
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from schemas.tools import MODES
 
 SESSION = "0618f5b2-67e0-407e-9ce3-def65c14b3fd"

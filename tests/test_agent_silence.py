@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from adapters.process_tree import alive
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from tests.test_claude_agent import RESULT, Stage, plays
 
 SILENCE_S = 200.0

@@ -11,7 +11,7 @@ import trio
 from adapters.agent_files import AgentFiles, HomeAgents
 from handlers.agents import Catalogue, catalogue
 from handlers.intake import Ground, spec_of
-from handlers.ports import AgentUnusable
+from handlers.ports.agent import AgentUnusable
 from handlers.prompt import PARTS, compose
 from prompts import agents as built_in_names
 from schemas.agent import KEYS, BrokenAgent

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from handlers.framing import TEXT_LIMIT
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.stream import StreamState, hear, report
 from schemas.turn import Captured, TurnReport
 

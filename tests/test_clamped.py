@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.clamped import COUNT_LIMIT, moment, usage
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.stream import StreamState, hear, report
 from schemas.turn import Captured, TurnReport, Usage
 

@@ -18,7 +18,7 @@ from adapters.claude_agent import ClaudeAgent
 from adapters.claude_program import CannotStart, command
 from adapters.process_tree import alive, identity_of
 from handlers.agent_call import SESSION_VARIABLE, UNLESS_SAID
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from schemas.process import ProcessIdentity
 
 plays = pytest.mark.skipif(sys.platform == "win32", reason="the played agents begin with a #! line")

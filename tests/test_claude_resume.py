@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from adapters.process_tree import alive
 from handlers.agents import built_in
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from handlers.prompt import compose_resume
 from handlers.session import session_lost
 from handlers.spending import own_share, totals

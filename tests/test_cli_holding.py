@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.moments import day, now
-from adapters.cli.task_words import Around, status_of, waits
+from adapters.cli.words.task import Around, status_of, waits
 from eventstore.file_lock import FileLock
 from projections.summary import summary
 from schemas import names

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from adapters.cli.event_words import TELLING, words
+from adapters.cli.words.events import TELLING, words
 from eventstore.event import Recorded
 from projections.all_views import ALL
 from schemas import names

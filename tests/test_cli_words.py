@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli.event_words import words
+from adapters.cli.words.events import words
 from eventstore.event import Recorded
 from schemas import names
 from schemas.attempt import CheckFinished, LeaseExpired, LeaseExtended, StaleResultRejected, TaskInterrupted

@@ -15,7 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from adapters import disk_room
-from adapters.file_feed import LONGEST_DELTA, FileFeed
+from adapters.automations.file_feed import LONGEST_DELTA, FileFeed
 from adapters.kept_output import KeptOutput
 from adapters.process_tree import ProcessTrees, kin
 from adapters.process_tree.rows import Row

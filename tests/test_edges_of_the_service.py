@@ -9,12 +9,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from adapters.attempt import Fenced
+from adapters.automations.attempt import Fenced
 from adapters.threaded_log import ThreadedLog
 from eventstore.log import WrongExpectedVersion
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from schemas import names
 from schemas.attempt import ClaimTask, InterruptAttempt
 from schemas.process import ProcessIdentity

@@ -9,10 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from adapters.file_feed import LONGEST_DELTA, PAUSE_S, SHARE
+from adapters.automations.file_feed import LONGEST_DELTA, PAUSE_S, SHARE
 from adapters.supervisor import Supervisor
 from eventstore.event import Recorded
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from schemas import names
 from schemas.attempt import FileChange
 from schemas.process import ProcessIdentity

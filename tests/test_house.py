@@ -72,6 +72,8 @@ def test_contracts_name_only_modules_that_exist() -> None:
 
 FLOORS = "Imports go down"
 ADAPTERS = "Adapters have floors of their own"
+AUTOMATIONS = "Automations have floors of their own"
+STORE = "The log has floors of its own"
 PORTS = "Supervisor and automations know trio and ports only"
 SETTINGS = "Only the command line and the composition root read settings"
 PURE = "Below adapters there is no outside"
@@ -81,17 +83,19 @@ PURE = "Below adapters there is no outside"
     ("contract", "module", "line"),
     [
         (FLOORS, "eventstore/log.py", "import schemas.names"),
-        (FLOORS, "handlers/ports.py", "import projections.queue"),
+        (FLOORS, "handlers/ports/files.py", "import projections.queue"),
         (FLOORS, "projections/queue.py", "import handlers.ports"),
-        (FLOORS, "handlers/ports.py", "import adapters.home"),
+        (FLOORS, "handlers/ports/files.py", "import adapters.home"),
         (ADAPTERS, "adapters/folders.py", "import adapters.output_files"),
-        (ADAPTERS, "adapters/timers.py", "import adapters.keeper"),
-        (ADAPTERS, "adapters/worker.py", "import adapters.supervisor"),
+        (AUTOMATIONS, "adapters/automations/timers.py", "import adapters.automations.keeper"),
+        (ADAPTERS, "adapters/automations/worker.py", "import adapters.supervisor"),
         (ADAPTERS, "adapters/stray.py", '"""In no floor."""'),
-        (PORTS, "adapters/feed.py", "import sqlite3"),
-        (PORTS, "adapters/worker.py", "import adapters.folders"),
+        (PORTS, "adapters/automations/feed.py", "import sqlite3"),
+        (PORTS, "adapters/automations/worker.py", "import adapters.folders"),
         (SETTINGS, "adapters/folders.py", "import adapters.config"),
-        (PURE, "handlers/ports.py", "import trio"),
+        (PURE, "handlers/ports/files.py", "import trio"),
+        (STORE, "eventstore/text/mirror.py", "import eventstore.sqlite.log"),
+        (STORE, "eventstore/tree/merkle.py", "import eventstore.audit.verdict"),
         (PURE, "eventstore/log.py", "import sqlite3"),
         (PURE, "projections/queue.py", "import time"),
     ],

@@ -12,7 +12,7 @@ import trio
 
 from adapters.blob_store import BlobStore
 from adapters.claude_agent import ClaudeAgent
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from schemas.process import ProcessIdentity
 
 PROMPT = "Task: x\n" + "für alle\n" * 200_000 + "the end"

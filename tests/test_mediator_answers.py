@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from projections.artifact import build
 from schemas import names
 from schemas.process import ProcessIdentity

@@ -12,7 +12,7 @@ from handlers.agents import built_in
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
 from handlers.intake import Ground, spec_of
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 from projections.artifact import build
 from schemas import names
 from schemas.task import CancelTask, PauseTask, ReceiveTask, ResumeTask

@@ -6,10 +6,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from adapters import keeper
-from adapters.feed import Feed
-from adapters.keeper import Keeper
-from adapters.stamp import Stamp
+from adapters.automations import keeper
+from adapters.automations.feed import Feed
+from adapters.automations.keeper import Keeper
+from adapters.automations.stamp import Stamp
 from eventstore.event import ANY
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch

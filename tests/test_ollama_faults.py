@@ -9,7 +9,7 @@ import trio
 
 from adapters.ollama_model import LONGEST_ANSWER, OllamaModel
 from adapters.ollama_wire import LONGEST_STREAM
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 from tests.broken_ollama import (
     CHUNKED,
     LINES,

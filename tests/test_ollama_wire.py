@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from adapters.late_model import LateModel
 from adapters.ollama_model import LOADING_S, OllamaModel
 from adapters.ollama_wire import is_loopback
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 from tests.broken_ollama import (
     LINES,
     BrokenOllama,

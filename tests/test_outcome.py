@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.outcome import CLAIM_LIMIT, judge
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.stream import StreamState, hear, parse_line
 from handlers.stream import report as report_of
 from schemas.attempt import ErrorClass

@@ -37,7 +37,7 @@ def test_the_wheel_carries_exactly_our_packages(wheel: zipfile.ZipFile) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "pattern"),
-    [("prompts", "**/*.md"), ("schemas/json", "*.json"), ("adapters/recordings", "**/*")],
+    [("prompts", "**/*.md"), ("schemas/json", "*.json"), ("adapters/recorded/recordings", "**/*")],
 )
 def test_the_wheel_carries_the_files_that_the_packages_read(
     wheel: zipfile.ZipFile, folder: str, pattern: str
@@ -59,7 +59,7 @@ def test_the_wheel_brings_its_scripts_and_its_licence(wheel: zipfile.ZipFile) ->
     scripts = wheel.read(names["entry_points.txt"]).decode("utf-8")
     assert "evt = evt_start:main" in scripts
     assert wheel.read(WAY_IN) == (ROOT / "adapters" / "cli" / WAY_IN).read_bytes()
-    assert "evt-recorded-agent = adapters.recorded_agent:main" in scripts
+    assert "evt-recorded-agent = adapters.recorded.agent:main" in scripts
     assert b"MIT License" in wheel.read(names["licenses/LICENSE"])
 
 

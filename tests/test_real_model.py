@@ -11,13 +11,13 @@ import ollama
 import pytest
 import trio
 
-from adapters.feed import Feed
-from adapters.mediator import Mediator
+from adapters.automations.feed import Feed
+from adapters.automations.mediator import Mediator
+from adapters.automations.stamp import Stamp
 from adapters.ollama_model import OllamaModel
-from adapters.stamp import Stamp
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
-from handlers.ports import ModelEnd, ModelOrder
+from handlers.ports.model import ModelEnd, ModelOrder
 from projections.all_views import ALL
 from projections.live import LiveViews
 from schemas import names

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from adapters.recorded_agent import MARK, NO_RECORDING, RECORDINGS
-from adapters.recorded_edit import edit, write
+from adapters.recorded.agent import MARK, NO_RECORDING, RECORDINGS
+from adapters.recorded.edit import edit, write
 
 SESSION = "0192f0c1-2b3c-7def-8123-456789abcdef"
 ROOT = Path(__file__).parent.parent
@@ -32,7 +32,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def ask(cwd: Path, prompt: str, *flags: str, **more: str) -> tuple[int, list[dict[str, Any]], str]:
     done = subprocess.run(
-        [sys.executable, "-m", "adapters.recorded_agent", *flags],
+        [sys.executable, "-m", "adapters.recorded.agent", *flags],
         input=prompt.encode(),
         cwd=cwd,
         env=environment(**more),
@@ -215,7 +215,7 @@ def test_an_empty_prompt_is_refused(tmp_path: Path) -> None:
 
 def test_the_version_names_the_recording(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "adapters.recorded_agent", "--version"],
+        [sys.executable, "-m", "adapters.recorded.agent", "--version"],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
@@ -228,7 +228,7 @@ def test_the_version_names_the_recording(tmp_path: Path) -> None:
 def start(repo: Path, pause_ms: int) -> subprocess.Popen[bytes]:
     """A fix under way: its first line is read, the next ones take their time."""
     agent = subprocess.Popen(
-        [sys.executable, "-m", "adapters.recorded_agent", *BASE, *FIXING],
+        [sys.executable, "-m", "adapters.recorded.agent", *BASE, *FIXING],
         cwd=repo,
         env=environment(CLAUDE_CODE_RECORDED_PAUSE_MS=str(pause_ms)),
         stdin=subprocess.PIPE,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.recorded_agent import MARK
-from adapters.recorded_misbehaviour import Memory, Misunderstood, title_of, wishes
+from adapters.recorded.agent import MARK
+from adapters.recorded.misbehaviour import Memory, Misunderstood, title_of, wishes
 from handlers.agents import built_in
 from handlers.outcome import Verdict, judge
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.prompt import compose, compose_resume
 from handlers.session import looks_like_a_question, session_lost
 from handlers.stream import StreamState, hear, parse_line, report
@@ -27,7 +27,7 @@ def start(folder: Path, prompt: str, *flags: str) -> subprocess.Popen[bytes]:
     (folder / "memory").mkdir(exist_ok=True)
     (folder / "project").mkdir(exist_ok=True)
     agent = subprocess.Popen(
-        [sys.executable, "-m", "adapters.recorded_agent", *(flags or BASE), *FIXING],
+        [sys.executable, "-m", "adapters.recorded.agent", *(flags or BASE), *FIXING],
         cwd=folder / "project",
         env=environment(CLAUDE_CODE_RECORDED_DIR=str(folder / "memory")),
         stdin=subprocess.PIPE,

@@ -6,7 +6,7 @@ import pytest
 
 from handlers.agent_call import SESSION_VARIABLE, UNLESS_SAID, turn_environment
 from handlers.outcome import judge
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.stream import StreamState, hear, report
 from schemas.turn import Captured, Denial, TurnReport
 from tests.rule_bench import report as turn_report

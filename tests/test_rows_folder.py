@@ -15,7 +15,7 @@ from adapters.claude_agent import ClaudeAgent
 from adapters.process_tree import Child, FolderMoved, ProcessTrees
 from handlers.outcome import judge
 from handlers.path_policy import OWN_FOLDERS
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from handlers.stream import StreamState, report
 from schemas import names
 from schemas.process import ProcessIdentity

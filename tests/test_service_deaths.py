@@ -9,7 +9,7 @@ import pytest
 
 from handlers.attempt import ATTEMPT
 from handlers.policies import quarantining
-from handlers.ports import AgentEnd, AgentOrder
+from handlers.ports.agent import AgentEnd, AgentOrder
 from handlers.scheduling import MOST_SERVICE_DEATHS, SUSPECT_DEATHS, choose
 from projections.all_views import BY_NAME
 from projections.live import LiveViews

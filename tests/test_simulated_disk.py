@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from adapters.supervisor import DiskIsLow, Supervisor
-from handlers.ports import NotNow
+from handlers.ports.log import NotNow
 from schemas import names
 from schemas.attempt import FileChange
 from tests.fakes import FakeTree, Listening, World

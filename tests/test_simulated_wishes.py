@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from adapters.attempt import Fenced
+from adapters.automations.attempt import Fenced
 from adapters.supervisor import Supervisor
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch

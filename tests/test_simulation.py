@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from handlers.deciders import DECIDERS
 from handlers.dispatch import Dispatch
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from projections.all_views import ALL
 from projections.live import LiveViews
 from schemas import names

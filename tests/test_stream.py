@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.framing import TEXT_LIMIT
-from handlers.ports import AgentEnd
+from handlers.ports.agent import AgentEnd
 from handlers.stream import StreamState, ToolCall, hear, parse_line, report, tools_used
 from schemas.turn import Captured, Denial, TurnReport, Usage
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from adapters.attempt import Fenced
+from adapters.automations.attempt import Fenced
 from adapters.supervisor import Supervisor
 from eventstore.event import Event, Place
 from eventstore.memory_log import MemoryLog

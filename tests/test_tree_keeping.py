@@ -13,7 +13,7 @@ from eventstore.sqlite.log import SqliteLog
 from eventstore.tree.head import SignedHead, read_notes
 from eventstore.tree.merkle import Frontier, leaf_hash
 from eventstore.tree.signed_note import SigningKey, VerifyingKey
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from tests.log_contract import fact
 
 HOME_ID = "0190-home"

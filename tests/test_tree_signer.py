@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import trio
 from trio.testing import MockClock
 
-from adapters.feed import Feed
-from adapters.stamp import Stamp
-from adapters.tree_signer import TreeSigner
+from adapters.automations.feed import Feed
+from adapters.automations.stamp import Stamp
+from adapters.automations.tree_signer import TreeSigner
 from eventstore.event import ANY
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
-from handlers.ports import HeadRefused, HeadStanding
+from handlers.ports.log import HeadRefused, HeadStanding
 from projections.live import LiveViews
 from schemas import names
 from tests.fakes import FakeHeads, World

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.cli.event_words import words
+from adapters.cli.words.events import words
 from eventstore.memory_log import MemoryLog
 from projections.artifact import build, render, summary
 from schemas import names

@@ -10,12 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from adapters.automations.waiting_log import PAUSE_S, WaitingLog
 from adapters.threaded_log import LogFailed, ThreadedLog
-from adapters.waiting_log import PAUSE_S, WaitingLog
 from eventstore.event import ANY, NO_STREAM, Event, Place, Recorded
 from eventstore.log import Append, Outcome
 from eventstore.memory_log import MemoryLog
-from handlers.ports import NotNow
+from handlers.ports.log import NotNow
 from tests.log_contract import fact, numbers
 
 

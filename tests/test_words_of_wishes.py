@@ -6,13 +6,13 @@ import orjson
 import pytest
 
 from adapters.cli.given import Given, given_by
-from adapters.cli.mediation_words import MEDIATION, model_in_words
+from adapters.cli.words.mediation import MEDIATION, model_in_words
 from adapters.config.settings import read_settings
 from adapters.config.table import BadSetting
 from handlers.agents import built_in, catalogue
 from handlers.decider import Refused
 from handlers.intake import Ground, spec_of
-from handlers.ports import AgentUnusable
+from handlers.ports.agent import AgentUnusable
 from projections.mediator import FRESH
 from schemas.free_text import folders_in, read_wish, word_of
 from schemas.names import MEDIATION_FINISHED

@@ -9,31 +9,32 @@ import trio
 from trio._core import _run
 from trio.testing import MockClock
 
-from adapters.archiver import Archiver
-from adapters.artifact_writer import ArtifactWriter
-from adapters.attempt import Fenced, Workshop
-from adapters.claims import Claims
-from adapters.disk_watch import DiskWatch
-from adapters.feed import Feed
-from adapters.intake import Intake
-from adapters.keeper import Keeper
-from adapters.leases import Leases
-from adapters.mediator import Mediator
-from adapters.policy_runner import PolicyRunner
-from adapters.reconcile import Reconcile
-from adapters.stamp import Stamp
+from adapters.automations.archiver import Archiver
+from adapters.automations.artifact_writer import ArtifactWriter
+from adapters.automations.attempt import Fenced, Workshop
+from adapters.automations.claims import Claims
+from adapters.automations.disk_watch import DiskWatch
+from adapters.automations.feed import Feed
+from adapters.automations.intake import Intake
+from adapters.automations.keeper import Keeper
+from adapters.automations.leases import Leases
+from adapters.automations.mediator import Mediator
+from adapters.automations.policy_runner import PolicyRunner
+from adapters.automations.reconcile import Reconcile
+from adapters.automations.stamp import Stamp
+from adapters.automations.timers import Timers
+from adapters.automations.tree_signer import TreeSigner
+from adapters.automations.waiting_log import WaitingLog
+from adapters.automations.wish_reader import WishReader
+from adapters.automations.worker import Worker
 from adapters.supervisor import Crew, Supervisor
-from adapters.timers import Timers
-from adapters.tree_signer import TreeSigner
-from adapters.waiting_log import WaitingLog
-from adapters.wish_reader import WishReader
-from adapters.worker import Worker
 from eventstore.event import Event, Place, Recorded
 from eventstore.log import WrongExpectedVersion
 from handlers.deciders import DECIDERS
 from handlers.dispatch import AsyncDispatch
 from handlers.intake import Ground
-from handlers.ports import Doorbell, Model, NotNow
+from handlers.ports.log import Doorbell, NotNow
+from handlers.ports.model import Model
 from projections.all_views import ALL
 from projections.live import LiveViews
 from projections.projection import Row

@@ -143,7 +143,7 @@ def exit_constants() -> dict[str, int]:
 def failure_codes(root: Path) -> dict[str, set[int]]:
     """code → exit codes, as the verbs' sources say `Failure(EXIT, "code", …)`."""
     found: dict[str, set[int]] = {code: {number} for code, number in failure.EXIT_OF_CODE.items()}
-    for path in sorted((root / "adapters" / "cli").glob("*.py")):
+    for path in sorted((root / "adapters" / "cli").rglob("*.py")):
         for name, code in _failures(ast.parse(path.read_text(encoding="utf-8"))):
             found.setdefault(code, set()).add(exit_constants()[name])
     return found

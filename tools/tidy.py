@@ -11,7 +11,7 @@ from pathlib import Path
 PACKAGES = ("adapters", "eventstore", "handlers", "projections", "prompts", "schemas")
 INSIDE = tuple(f"{name}." for name in PACKAGES)
 CODE = (*PACKAGES, "tests", "tools")
-DATA = ("adapters/recordings", "tests/golden")
+DATA = ("adapters/recorded/recordings", "tests/golden")
 """Folders inside the code that hold other people's files: their style is their own."""
 
 SKIPPED = re.compile(r"^__pycache__$|^\.(?!ci$|env\.example$|git(?:ignore|attributes)$)")

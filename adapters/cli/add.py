@@ -7,7 +7,6 @@ from typing import Any
 
 from adapters.cli.add_check import check
 from adapters.cli.call import Call
-from adapters.cli.disk_words import size
 from adapters.cli.failure import DISK_FAILED, GOOD, Failure
 from adapters.cli.given import (
     Given,
@@ -20,6 +19,7 @@ from adapters.cli.given import (
 )
 from adapters.cli.understood import understood, understood_in_words
 from adapters.cli.wait import check_timeout, wait_for
+from adapters.cli.words.disk import size
 from adapters.cli.writing import at_desk
 from adapters.desk import Desk
 from adapters.disk_room import free_bytes

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from adapters.cli.argument import Argument
 from adapters.cli.argument_table import COMMON, OWN
-from adapters.cli.event_words import TELLING
 from adapters.cli.table import VERBS
+from adapters.cli.words.events import TELLING
 from projections.all_views import BY_NAME
 from schemas import names
 from schemas.task_id import REFUSALS

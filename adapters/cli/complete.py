@@ -14,7 +14,7 @@ from adapters.cli.call import Call
 from adapters.cli.candidates import Known, answer
 from adapters.cli.failure import GOOD, Failure
 from adapters.cli.reading_log import reading_log
-from adapters.cli.task_words import name_of
+from adapters.cli.words.task import name_of
 from eventstore.log import LogUnreadable
 from projections import tasks
 from projections.projection import Row

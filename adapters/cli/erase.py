@@ -31,7 +31,7 @@ from adapters.erasing import (
 from eventstore.event import Recorded
 from eventstore.tombstone import NoSuchField, tombstone
 from eventstore.tree.merkle import leaf_hash
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from schemas import names
 from schemas.record import EraseEvent
 from schemas.shown import quoted, shown

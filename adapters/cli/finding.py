@@ -16,8 +16,8 @@ NEAR_AMONG: Final = 5000
 def find_task(views: ViewRows, text: str) -> tuple[str, Row]:
     """Its row in the view `tasks` and the key of it. Raises Failure (2 for several, 6 for none).
 
-    A refusal is found as `refused-POSITION`, as `list` shows it, or by the id that its
-    file in the archive bears.
+    A refusal is found as `refused-POSITION`, as `list` shows it, by its file's name, or by the id
+    that the file bears in the archive.
     """
     wanted = text.strip().lower()
     if not wanted:
@@ -27,16 +27,18 @@ def find_task(views: ViewRows, text: str) -> tuple[str, Row]:
         return wanted, row
     rows = views.rows("tasks")
     found = [key for key in rows if key.startswith(wanted)]
-    found = found or [
-        key for key, row in rows.items() if str(row.get("refused_id") or "").lower().startswith(wanted)
-    ]
+    if not found:
+        refused = {key: str(row["refused_id"]).lower() for key, row in rows.items() if row.get("refused_id")}
+        # `bad-1234abcd`: the file's name, and what tells it from others of that name.
+        found = [key for key, known in refused.items() if wanted in (known, known.rpartition("-")[0])]
+        found = found or [key for key, known in refused.items() if known.startswith(wanted)]
     if len(found) == 1:
         return found[0], rows[found[0]]
     if found:
         more = f" and {len(found) - CANDIDATES} more" if len(found) > CANDIDATES else ""
         several = ", ".join(map(shown, found[:CANDIDATES]))
         sentence = f"{quoted(text)} could be any of {len(found)} tasks: {several}{more}."
-        raise Failure(USAGE, "ambiguous", sentence, "Write more of the id.")
+        raise Failure(USAGE, "ambiguous", sentence, "Name one of them.")
     near = difflib.get_close_matches(wanted[:64], list(rows)[-NEAR_AMONG:], n=1)
     hint = f"Did you mean {shown(near[0])}?" if near else "`evt list` shows all tasks."
     raise Failure(NOT_FOUND, "not_found", f"there is no task {quoted(text)}.", hint)

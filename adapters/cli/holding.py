@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.cli.moments import ago, day, span
-from adapters.cli.task_words import executor_waits
+from adapters.cli.words.task import executor_waits
 from handlers.scheduling import EVERY
 from projections.costs import day_key
 from projections.projection import Row

@@ -13,7 +13,7 @@ from adapters.cli.reading_log import reading_log
 from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
 from eventstore.event import Recorded
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from schemas import names
 from schemas.record import ChangeSigningKey
 

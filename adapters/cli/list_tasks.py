@@ -9,7 +9,7 @@ from adapters.cli.moments import ago, now
 from adapters.cli.output import STATUS_STYLE
 from adapters.cli.ownership import owned
 from adapters.cli.reading import reading
-from adapters.cli.task_words import Around, at_work, line_of, name_of, since, status_of
+from adapters.cli.words.task import Around, at_work, line_of, name_of, since, status_of
 from schemas import names
 from schemas.shown import quoted, shown
 

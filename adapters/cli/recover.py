@@ -18,7 +18,7 @@ from adapters.cli.writing import at_desk
 from adapters.home import Home, NoHome, expanded
 from adapters.log_recovery import Recovery, Unrecoverable, free_aside, recover
 from eventstore.two_copies import Name
-from handlers.ports import HeadRefused
+from handlers.ports.log import HeadRefused
 from schemas.moving import NoteRecovery
 from schemas.service import NoteMirror
 

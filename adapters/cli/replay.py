@@ -9,12 +9,12 @@ from typing import Any, Final
 import orjson
 
 from adapters.cli.call import Call
-from adapters.cli.event_words import TELLING
 from adapters.cli.failure import BAD, GOOD, USAGE, Failure
 from adapters.cli.moments import end_of, millisecond, now
 from adapters.cli.output import Output
 from adapters.cli.progress import Progress
 from adapters.cli.watched_log import WatchedLog
+from adapters.cli.words.events import TELLING
 from adapters.home import Home
 from eventstore.event import Recorded
 from eventstore.log import Log

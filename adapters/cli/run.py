@@ -10,13 +10,13 @@ from typing import Final
 import trio
 
 from adapters.app import AgentMissing, Service
-from adapters.attempt import Fenced
+from adapters.automations.attempt import Fenced
 from adapters.cli.call import Call
-from adapters.cli.event_words import event_line
 from adapters.cli.failure import BAD, CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
 from adapters.cli.given import agents_of
 from adapters.cli.moments import now
-from adapters.cli.task_words import Around, name_of, waits
+from adapters.cli.words.events import event_line
+from adapters.cli.words.task import Around, name_of, waits
 from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
 from adapters.erasing import Unerased, carry_out, pending
@@ -26,7 +26,7 @@ from adapters.volume import warning
 from eventstore.event import Recorded
 from eventstore.log import LogUnreadable
 from eventstore.text.mirror import MirrorAhead
-from handlers.ports import NotNow
+from handlers.ports.log import NotNow
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows
 from schemas.shown import shown

@@ -11,7 +11,7 @@ from adapters.cli.moments import now
 from adapters.cli.ownership import owned
 from adapters.cli.reading import Reading, reading
 from adapters.cli.task_page import Page, refused_page, task_page
-from adapters.cli.task_words import Around, at_work, name_of
+from adapters.cli.words.task import Around, at_work, name_of
 from eventstore.event import Recorded
 from handlers.scheduling import CLAIMABLE
 from projections.projection import Row

@@ -6,17 +6,17 @@ from importlib import import_module
 from typing import Any, Final
 
 from adapters.cli.call import Call
-from adapters.cli.disk_words import low_in_words
-from adapters.cli.event_words import TELLING, words
 from adapters.cli.failure import GOOD
 from adapters.cli.holding import holding, holding_in_words, looks_dead, today, today_in_words
 from adapters.cli.inbox import inbox, inbox_in_words
-from adapters.cli.mediation_words import model_in_words
 from adapters.cli.moments import ago, now, span
 from adapters.cli.output import STATUS_STYLE, Output
 from adapters.cli.ownership import in_words, service
 from adapters.cli.reading_views import Reading, reading_views
-from adapters.cli.task_words import Around, at_work, ended, name_of, since, status_of, waits
+from adapters.cli.words.disk import low_in_words
+from adapters.cli.words.events import TELLING, words
+from adapters.cli.words.mediation import model_in_words
+from adapters.cli.words.task import Around, at_work, ended, name_of, since, status_of, waits
 from adapters.disk_room import free_bytes
 from eventstore.log import Log
 from handlers.scheduling import low_disk

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from adapters.cli.call import Call
-from adapters.cli.event_words import TELLING, event_line
 from adapters.cli.failure import GOOD, NOT_FOUND, USAGE, Failure
 from adapters.cli.following import Follower
 from adapters.cli.lines_out import NDJSON, add_format, render_as
 from adapters.cli.moments import day, now, start_of
 from adapters.cli.reading_log import reading_log
+from adapters.cli.words.events import TELLING, event_line
 from eventstore.event import Recorded
 from eventstore.sqlite.log import SqliteLog
 from eventstore.subscription import Subscription

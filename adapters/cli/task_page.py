@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.cli.attempt_words import attempts_in_words, checks_in_words
-from adapters.cli.event_words import event_line
-from adapters.cli.mediation_words import alternatives_in_words, decided_in_words, mediated_in_words
 from adapters.cli.moments import ago, day, minute, span
 from adapters.cli.output import Output
-from adapters.cli.task_words import Around, name_of, spent, waits
+from adapters.cli.words.attempt import attempts_in_words, checks_in_words
+from adapters.cli.words.events import event_line
+from adapters.cli.words.mediation import alternatives_in_words, decided_in_words, mediated_in_words
+from adapters.cli.words.task import Around, name_of, spent, waits
 from eventstore.event import Recorded
 from projections import story as stories
 from projections.projection import Row

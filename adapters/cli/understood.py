@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from adapters.cli.mediation_words import ABSENT, PARTS, said_by
+from adapters.cli.words.mediation import ABSENT, PARTS, said_by
 from handlers.task import TaskState
 from schemas.shown import quoted, shown
 

@@ -17,7 +17,7 @@ from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
 from adapters.cli.reading import Reading, reading
 from adapters.cli.reading_log import reading_log
-from adapters.cli.task_words import again_at, ended, name_of, status_of
+from adapters.cli.words.task import again_at, ended, name_of, status_of
 from handlers.scheduling import CLAIMABLE, EVERY
 from projections import tasks
 from projections.live import LiveViews

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from handlers.mediating.reply import Reply
-from handlers.ports import ModelOrder
+from handlers.ports.model import ModelOrder
 from prompts import load
 
 BYTES_A_TOKEN: Final = 2.5

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Final
 
-from adapters.stamp import Stamp
+from adapters.automations.stamp import Stamp
 from adapters.system_clock import SystemClock, SystemIds
 from eventstore.event import NO_STREAM, Recorded
 from eventstore.sqlite.log import SqliteLog

@@ -14,9 +14,9 @@ from typing import Final, Protocol
 
 import trio
 
+from adapters.automations.feed import Feed
 from adapters.cli.following import Follower
 from adapters.cli.tail import StartingAt
-from adapters.feed import Feed
 from adapters.threaded_log import LogDoorbell, ThreadedLog
 from eventstore.event import Recorded
 from eventstore.sqlite.log import SqliteLog

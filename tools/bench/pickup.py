@@ -15,7 +15,7 @@ from typing import Final
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from adapters.intake import SETTLE_S
+from adapters.automations.intake import SETTLE_S
 from tools.bench.agents import QUICK, AgentMissing
 from tools.bench.homes import BenchHome, environment
 from tools.bench.idle import serving

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from eventstore.event import Recorded
 from handlers.agent_call import arguments, turn_environment
-from handlers.ports import AgentOrder
+from handlers.ports.agent import AgentOrder
 from handlers.tools import granted, offered
 from schemas import names
 from tools.bench.agents import MeasuredAgent

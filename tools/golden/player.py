@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from adapters.recorded_flags import Unusable, check, parse
+from adapters.recorded.flags import Unusable, check, parse
 from tools.golden.case import Case, Turn, put
 from tools.golden.shelf import Shelf
 

@@ -15,11 +15,11 @@ import orjson
 import trio
 
 from adapters.app import Service
+from adapters.automations.mediator import Mediator
 from adapters.blob_store import read_blob
 from adapters.desk import desk
 from adapters.home import Home
 from adapters.home_making import make_home
-from adapters.mediator import Mediator
 from eventstore.sqlite.log import SqliteLog
 from projections.story import artifact_path, summary_path
 from tests.fake_model import FakeModel, end

@@ -1,0 +1,1 @@
+"""Events, tasks and attempts in words for people."""

@@ -1,0 +1,1 @@
+"""The protocols that adapters implement, by subject; a decider never holds one."""
