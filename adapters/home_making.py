@@ -90,7 +90,7 @@ def fitting(folder: Path) -> Home:
     if not begun and home.mirror.exists() and home.mirror.stat().st_size:
         raise Occupied(
             f"{home.root} has lost its log, and its mirror {home.mirror} is there.",
-            f"`evt recover --home {home.root}` makes the log again from it.",
+            "`evt recover --home DIR`, with this folder, makes the log again from it.",
         )
     if (home.logs / "state.json").exists() and not home.log.exists():
         raise Occupied(

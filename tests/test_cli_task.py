@@ -9,6 +9,7 @@ import pytest
 
 from schemas.attempt import TaskCancelled, TaskInterrupted, TaskSucceeded
 from schemas.task import CancelRequested
+from tests.holding_facts import again
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt
 
@@ -115,6 +116,60 @@ def test_an_error_is_json_where_json_was_asked_for(evt: Evt) -> None:
     assert error["code"] == "not_found"
     assert error["message"] == 'there is no task "nobody".'
     assert error["hint"]
+
+
+def test_a_refusal_is_found_by_its_files_whole_name_beside_one_that_begins_so(
+    home: BuiltHome, evt: Evt
+) -> None:
+    first, second = home.refuse("rn.task.md"), home.refuse("rn2.task.md")
+    assert evt("show", "rn").lines[0].startswith(f"refused-{first} ")
+    several = evt("show", "r", "--json")
+    error = orjson.loads(several.err)["error"]
+    assert (several.code, error["hint"]) == (2, "Name one of them.")
+    assert f"refused-{first}, refused-{second}." in error["message"]
+
+
+def test_show_tells_an_end_before_the_retry_as_such(home: BuiltHome, evt: Evt) -> None:
+    home.queue("one")
+    home.task("one", TaskCancelled(**home.end(), reason="gone", by="cli:me"))
+    assert "before it" not in evt("show", "one").out
+    home.task("one", again("one", was="cancelled"))
+    said = evt("show", "one").lines
+    heading = said.index("outcome     none yet since the retry; before it:")
+    assert said.index("cancelled   by cli:me: gone") > heading
+
+
+def test_after_a_retry_what_to_do_about_the_failure_is_told_no_more(home: BuiltHome, evt: Evt) -> None:
+    home.fail("bad")
+    assert "what to do" in evt("show", "bad").out
+    home.task("bad", again("bad", was="failed"))
+    said = evt("show", "bad").out
+    assert ("what to do" in said, "before it" in said) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ("failed", "`evt retry other` has that done again, and this one follows"),
+        ("unknown", "add a task of the id other"),
+        ("queued", None),
+    ],
+)
+def test_show_and_wait_tell_what_a_task_waits_for_and_what_to_do(
+    home: BuiltHome, evt: Evt, other: str, words: str | None
+) -> None:
+    if other == "failed":
+        home.fail("other")
+    elif other == "queued":
+        home.queue("other")
+    home.queue("one", after=("other",))
+    page, waited = evt("show", "one").out, evt("wait", "one", "--timeout", "0").err
+    assert f"note: it waits for other ({other})" in waited
+    if words is None:
+        assert "what to do" not in page
+    else:
+        assert f"what to do  - {words}\n{'':12}- `evt cancel one` takes it back\n" in page
+        assert f"({other}); {words}; `evt cancel one` takes it back.\n" in waited
 
 
 # wait

@@ -159,7 +159,7 @@ def test_a_program_that_nobody_can_start_touches_no_task(tmp_path: Path, what: s
     before = len(events(home))
     said = evt(home, "run", "--drain")
     assert said.returncode == 69
-    assert f"the agent's program '{program}' was not found" in said.stderr
+    assert f"the agent's program '{program}' is no program that may be run" in said.stderr
     assert (home / "tasks" / "one.task.md").is_file()
     assert len(events(home)) == before
 

@@ -118,6 +118,7 @@ def test_a_root_that_is_everything_needs_a_word_of_its_own(tmp_path: Path, root:
 
 
 def test_a_base_outside_the_root_is_said(tmp_path: Path) -> None:
+    (tmp_path / "projects").mkdir()
     (said,) = read(tmp_path, "", CLAUDE_ALLOWED_ROOT=str(tmp_path / "projects")).warnings
     assert "a task that names no `cwd` will be refused" in said
 

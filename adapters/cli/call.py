@@ -8,6 +8,7 @@ from typing import NamedTuple
 from adapters.cli.failure import NOT_PERMITTED, USAGE, Failure
 from adapters.cli.log_place import refuse_another_log
 from adapters.cli.output import Output
+from adapters.cli.pasted import pasted
 from adapters.home import Home, NoHome, NotOurs, find_home
 
 
@@ -24,13 +25,14 @@ class Call(NamedTuple):
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
             named = self.args.home or self.environ.get("EVT_HOME")
             if named and Home(Path(named).expanduser(), named=True).mirror.is_file():
-                hint = f"Its mirror is there: `evt recover --home {named}` makes the log again from it."
+                hint = (
+                    f"Its mirror is there: `evt recover --home {pasted(named)}` makes the log again from it."
+                )
             raise Failure(USAGE, "no_home", str(missing), hint) from None
         except NotOurs as other:
             raise not_ours(other) from None
         refuse_another_log(home.root, self.environ)
         return home
-
 
     def _here(self) -> Path:
         """Where to look from. Raises Failure: somebody may have removed the folder meanwhile."""

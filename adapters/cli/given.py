@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from adapters.agent_files import AgentFiles
 from adapters.cli.failure import CONFLICT, NOT_FOUND, USAGE, Failure
+from adapters.cli.pasted import pasted
 from adapters.config.settings import Settings
 from adapters.home import Home
 from adapters.signing_keys import private_folder
@@ -190,7 +190,7 @@ def _passed_over(text: str) -> list[str]:
     there = (path for path in folders_in(text) if _real(os.path.expanduser(path)) is not None)  # noqa: PTH111
     return [
         f"The folder {quoted(path)} of the text is not taken as the working directory: "
-        f"if it is meant, say `--cwd {shlex.quote(shown(path))}`."
+        f"if it is meant, say `--cwd {pasted(path)}`."
         for path in islice(there, 1)
     ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adapters.cli.call import Call, not_ours
 from adapters.cli.failure import CONFLICT, Failure
+from adapters.cli.pasted import pasted
 from adapters.home import NoHome, NotOurs, find_home
 from adapters.home_making import Occupied, make_home
 from adapters.volume import warning
@@ -39,7 +40,7 @@ def run(call: Call) -> int:
     call.output.line(f"{'made' if made.created else 'taken up again:'} home {root}")
     call.output.line(f"  drop task files into  {Path(root, 'tasks')}")
     call.output.line(f"  settings stand in     {Path(root, '.env')}")
-    call.output.line(f"  start the service     evt run --home {root}")
+    call.output.line(f"  start the service     evt run --home {pasted(made.root)}")
     return 0
 
 

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Final
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from adapters.cli.failure import USAGE, Failure
 from adapters.config.table import BY_NAME
@@ -17,8 +17,10 @@ def refuse_what_is_set(root: Path, from_environment: str | None, written: bytes)
 
     The address is not said again: a password may stand in it.
     """
-    in_file = dotenv_values(stream=io.StringIO(written.decode("utf-8-sig", "replace")), interpolate=False)
-    for origin, given in (("the environment", from_environment), (str(root / ".env"), in_file.get(NAME))):
+    # Not by `dotenv_values`, which prints of a line it cannot read: who needs the settings says so.
+    lines = parse_stream(io.StringIO(written.decode("utf-8-sig", "replace")))
+    in_file = {line.key: line.value for line in lines if not line.error}.get(NAME)
+    for origin, given in (("the environment", from_environment), (str(root / ".env"), in_file)):
         if given is None:
             continue
         try:

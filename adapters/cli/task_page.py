@@ -10,7 +10,7 @@ from adapters.cli.output import Output
 from adapters.cli.words.attempt import attempts_in_words, checks_in_words
 from adapters.cli.words.events import event_line
 from adapters.cli.words.mediation import alternatives_in_words, decided_in_words, mediated_in_words
-from adapters.cli.words.task import Around, name_of, spent, waits
+from adapters.cli.words.task import Around, name_of, spent, to_go_on, waits
 from eventstore.event import Recorded
 from projections import story as stories
 from projections.projection import Row
@@ -50,6 +50,7 @@ def task_page(
     page.part("or else", alternatives_in_words(events), "yellow")
     page.part("mediator", mediated_in_words(events))
     page.part("now", [why] if why else [], "yellow")
+    page.part("what to do", [f"- {action}" for action in to_go_on(row, around.row_of)])
     page.part("paused", _paused(row, events), "yellow")
     page.part("attempts", attempts_in_words(events))
     page.part("checks", checks_in_words(events, row["attempt"]))

@@ -17,7 +17,7 @@ from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
 from adapters.cli.reading import Reading, reading
 from adapters.cli.reading_log import reading_log
-from adapters.cli.words.task import again_at, ended, name_of, status_of
+from adapters.cli.words.task import Around, again_at, ended, name_of, status_of, to_go_on, waits
 from handlers.scheduling import CLAIMABLE, EVERY
 from projections import tasks
 from projections.live import LiveViews
@@ -95,7 +95,7 @@ def _found(call: Call, text: str, timeout_s: float | None) -> tuple[str, Row]:
     with reading(call) as seen:
         try:
             key, row = find_task(seen.views, text)
-            _say_what_is_paused(call, key, row, seen)
+            _say_what_keeps_it(call, key, row, seen)
             return key, row
         except Failure as unknown:
             if unknown.exit_code != NOT_FOUND or lying is None:
@@ -104,11 +104,15 @@ def _found(call: Call, text: str, timeout_s: float | None) -> tuple[str, Row]:
     return _taken_in(call, lying, before, timeout_s)
 
 
-def _say_what_is_paused(call: Call, key: str, row: Row, seen: Reading) -> None:
+def _say_what_keeps_it(call: Call, key: str, row: Row, seen: Reading) -> None:
     """Whoever waits for what nobody works on is told so at once."""
     every = seen.views.row("executors", EVERY)
     if row["status"] == "paused":
         call.output.note(f"note: it is paused, so nothing moves until `evt resume {shown(key)}`.")
+    elif row["status"] == "waiting_dependency":
+        around = Around(lambda other: seen.views.row("tasks", other), now())
+        said = "; ".join([waits(row, around), *to_go_on(row, around.row_of)])
+        call.output.note(f"note: it {shown(said)}.")
     elif row["status"] in CLAIMABLE and every is not None and every["paused"]:
         call.output.note("note: the queue is paused, so nothing is begun until `evt resume`.")
     elif row["status"] in CLAIMABLE and every is not None and every["disk"]:

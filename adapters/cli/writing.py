@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from adapters.cli.call import Call
 from adapters.cli.failure import BAD, EXIT_OF_CODE, NOT_PERMITTED, USAGE, Failure
+from adapters.cli.pasted import pasted
 from adapters.config.table import BadSetting
 from adapters.desk import Desk, NotTrusted, desk
 from adapters.home import NoHome
@@ -28,7 +29,7 @@ def at_desk(call: Call, *, starts_programs: bool = False) -> Iterator[Desk]:
     except BadSetting as bad:
         raise Failure(USAGE, "bad_setting", str(bad)) from None
     except NotTrusted as strange:
-        hint = f"If you trust it: `evt init {home.root}`, or name it with `--home`."
+        hint = f"If you trust it: `evt init {pasted(home.root)}`, or name it with `--home`."
         raise Failure(NOT_PERMITTED, "not_permitted", str(strange), hint) from None
     except MirrorAhead as ahead:
         raise Failure(BAD, "log_behind_mirror", str(ahead)) from None

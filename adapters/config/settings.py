@@ -2,8 +2,9 @@
 
 import difflib
 import io
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,12 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         allow_hard_links=values["EVT_ALLOW_HARDLINKS"],
         signing_key=_signing_key(written, environ),
         secrets=tuple(_secrets({**written, **environ})),
-        warnings=(*_unknown({**written, **environ}), *_apart(base, root)),
+        warnings=(
+            *_unknown({**written, **environ}, frozenset(written)),
+            *_without_effect(written),
+            *_absent(values),
+            *_apart(base, root),
+        ),
     )
 
 
@@ -204,14 +210,40 @@ def _apart(base: Path, root: Path) -> list[str]:
     return [f"{said}: a task that names no `cwd` will be refused. Set both."]
 
 
-def _unknown(given: Mapping[str, str | None]) -> list[str]:
+def _absent(values: Mapping[str, Any]) -> list[str]:
+    """No mistake while nothing is to be done: a disk may not be there yet."""
+    return [
+        f"{name} is {values[name]}, and no folder is seen there: {what} will be refused. "
+        "Make it, or name another one."
+        for name, what in (
+            ("CLAUDE_ALLOWED_ROOT", "every task"),
+            ("CLAUDE_BASE_CWD", "a task that names no `cwd`"),
+        )
+        if values[name] is not None and not os.path.isdir(values[name])  # noqa: PTH112  it raises nothing
+    ]
+
+
+def _without_effect(written: Mapping[str, str | None]) -> list[str]:
+    if "EVT_HOME" not in written:
+        return []
+    return ["EVT_HOME stands in the home's .env, which is read once the home is known: it has no effect."]
+
+
+def _unknown(given: Mapping[str, str | None], written: Set[str]) -> list[str]:
+    """Of names that are `written` in the home's file also those that only look like one of ours.
+
+    The environment has many names that are none of our business.
+    """
     said: list[str] = []
     for name in sorted(given):
-        if not name.startswith(PREFIXES) or name.startswith(CLAUDES_OWN):
+        if name in BY_NAME or name in WELL_KNOWN or name.startswith(CLAUDES_OWN):
             continue
-        if name in BY_NAME or name in WELL_KNOWN:
+        ours = name.startswith(PREFIXES)
+        if not ours and name not in written:
             continue
-        near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.75 if ours else 0.85)
+        if not ours and not near:
+            continue
         hint = f" Did you mean {near[0]}?" if near else ""
         said.append(f"{name} is set, but this version has no such setting.{hint}")
     return said

@@ -257,7 +257,7 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 PREFIXES = (
-    *("EVT_", "CLAUDE_", "LLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONCURRENT", "MAX_QUEUE"),
+    *("EVT_", "CLAUDE_", "LLAMA_", "TELEGRAM_", "VALIDATION_", "MAX_CONC", "MAX_QUEUE"),
     *("DISK_RESERVE", "GUARDED_WRITE"),
     *("AGENTS_ENABLED", "METRICS_INTERVAL", "GIT_AUTO_COMMIT", "APPROVAL_TTL"),
 )

@@ -100,6 +100,22 @@ def waits(row: Row, around: Around) -> str:
     return ", ".join(said)
 
 
+def to_go_on(row: Row, row_of: RowOf) -> list[str]:
+    """What a person can do for one that waits for others, where nothing goes on by itself."""
+    if row["status"] != "waiting_dependency":
+        return []
+    said: list[str] = []
+    for name in row["waits_for"]:
+        other = row_of(name.lower())
+        if other is None:
+            said.append(f"add a task of the id {name}")
+        elif other["status"] in ("failed", "cancelled"):
+            said.append(f"`evt retry {name}` has that done again, and this one follows")
+        elif other["status"] == "paused":
+            said.append(f"`evt resume {name}` lets that go on, and this one follows")
+    return [*said, f"`evt cancel {row['task_id']}` takes it back"] if said else []
+
+
 def again_at(row: Row, now: int) -> str:
     """When one that waits for a moment is tried again."""
     left = (row["not_before"] or 0) - now
