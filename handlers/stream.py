@@ -173,6 +173,8 @@ def _hear_limit(state: StreamState, info: Mapping[str, Any]) -> StreamState:
 
 def answered(before: StreamState, after: StreamState) -> frozenset[str]:
     """The tools whose results were heard between two states."""
+    if before.unanswered is after.unanswered:  # most lines answer nothing, and thousands may wait
+        return frozenset()
     waiting = {call.tool_use_id for call in after.unanswered}
     return frozenset(call.tool for call in before.unanswered if call.tool_use_id not in waiting)
 

@@ -1,6 +1,6 @@
 """How views lie in their database: names and shapes that writer and readers share."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -54,6 +54,15 @@ def encode(row: Row) -> str:
 
 class RowUnreadable(Exception):
     """A stored row is no JSON object: something else than this program wrote it, or the disk did."""
+
+
+def checkpoint(version: Any, global_position: Any, event_id: Any) -> Checkpoint:
+    """A row of the checkpoints as it stands in the file. Raises RowUnreadable for values of other kinds."""
+    if not (type(version) is int and type(global_position) is int and isinstance(event_id, str)):
+        raise RowUnreadable("a checkpoint holds values of another kind")
+    if global_position < 0:
+        raise RowUnreadable(f"a checkpoint stands at {global_position}")
+    return Checkpoint(version, global_position, event_id)
 
 
 def decode(text: str) -> Row:

@@ -16,7 +16,15 @@ from projections.fold import Fold, fold_log
 from projections.live import LiveViews
 from projections.projection import Projection, Row, Written
 from projections.sought import Held, Seeking, Stored
-from projections.stored_form import APPLICATION_ID, CHECKPOINTS, LAYOUT, Checkpoint, RowUnreadable, decode
+from projections.stored_form import (
+    APPLICATION_ID,
+    CHECKPOINTS,
+    LAYOUT,
+    Checkpoint,
+    RowUnreadable,
+    checkpoint,
+    decode,
+)
 
 T = TypeVar("T")
 
@@ -185,7 +193,7 @@ def _snapshot(connection: sqlite3.Connection) -> dict[str, Checkpoint]:
     found = connection.execute(
         f"SELECT view, version, global_position, event_id FROM {CHECKPOINTS}"  # noqa: S608 our own name
     )
-    return {view: Checkpoint(*rest) for view, *rest in found}
+    return {view: checkpoint(*rest) for view, *rest in found}
 
 
 def fold_at(log: Log, projection: Projection, upto: int) -> LiveViews:

@@ -25,6 +25,7 @@ from projections.stored_form import (
     NO_EVENT,
     Checkpoint,
     RowUnreadable,
+    checkpoint,
     decode,
     encode,
     event_id,
@@ -39,8 +40,10 @@ BUSY_S: Final = 30.0
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
 
-UNTRUSTWORTHY: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-"""SQLite's codes for damaged pages, for no database at all, and for tables that are not as we made them."""
+UNTRUSTWORTHY: Final = frozenset(
+    {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT}
+)
+"""SQLite's codes for damaged pages, for no database, and for tables or triggers that we did not make."""
 
 Progress = Callable[[int, int], None]
 """Called after each batch with the global position reached and the log's head."""
@@ -226,7 +229,7 @@ class Views:
             raise RuntimeError("the views are not open")
         query = f"SELECT view, version, global_position, event_id FROM {CHECKPOINTS}"  # noqa: S608 our own name
         found = self._database.execute(query)
-        return {view: Checkpoint(*rest) for view, *rest in found}
+        return {view: checkpoint(*rest) for view, *rest in found}
 
     def _reset(self, unfit: Callable[[Projection, Checkpoint | None], bool]) -> int:
         """Begin the views anew for which `unfit` holds; returns how many."""

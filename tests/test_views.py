@@ -268,6 +268,10 @@ def test_a_torn_file_is_made_anew_and_reported(path: Path, lives: Grown, damage:
         "UPDATE tasks SET row = 'no json'",
         "UPDATE tasks SET row = '[]'",
         "PRAGMA user_version = 99",
+        "UPDATE checkpoints SET global_position = 'abc'",
+        "UPDATE checkpoints SET global_position = -3",
+        "UPDATE checkpoints SET event_id = x'00ff'",
+        "CREATE TRIGGER x BEFORE INSERT ON tasks BEGIN SELECT RAISE(ABORT, 'no'); END",
     ],
 )
 def test_tables_that_are_not_as_we_made_them_are_made_anew(path: Path, lives: Grown, statement: str) -> None:

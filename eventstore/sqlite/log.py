@@ -254,7 +254,11 @@ class SqliteLog:
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         if rows:
+            before = self._connection.total_changes()
             self._connection.executemany(INSERT, rows)
+            if self._connection.total_changes() - before != len(rows):
+                # A trigger that is not ours can swallow a row, and SQLite calls that done.
+                raise OSError(errno.EIO, "a line was not stored: a stranger changes the log", str(self.path))
             rows.clear()
 
     def _unexpected(self, wish: Append, head: Head) -> Outcome | None:
