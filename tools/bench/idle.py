@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -111,8 +111,15 @@ def _cpu_s(process: psutil.Process) -> float:
     """CPU time of the process, with threads and children that have ended."""
     times = process.cpu_times()
     ended = times.children_user + times.children_system
-    living = sum(_cpu_s(child) for child in process.children())
-    return _own_cpu_s(process) + float(ended) + living
+    return _own_cpu_s(process) + float(ended) + sum(map(_of_child, process.children()))
+
+
+def _of_child(child: psutil.Process) -> float:
+    """One that has ended since it was listed counts with its parent's from the next look on."""
+    try:
+        return _cpu_s(child)
+    except (OSError, psutil.NoSuchProcess):
+        return 0.0
 
 
 def _own_cpu_s(process: psutil.Process) -> float:
@@ -124,4 +131,8 @@ def _own_cpu_s(process: psutil.Process) -> float:
 
 
 def _resident(process: psutil.Process) -> int:
-    return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+    held = 0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            held += one.memory_info().rss
+    return held
