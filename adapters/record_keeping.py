@@ -45,6 +45,11 @@ class RecordKeeping:
         with suppress(sqlite3.Error, OSError):
             self._views.catch_up(self._log)
 
+    def distrust_views(self, why: str) -> None:
+        """Rows of them cannot be used: they are made anew, and the next `catch_up` says so."""
+        with suppress(sqlite3.Error, OSError):
+            self._views.distrust(self._log, why)
+
     def begin_anew(self) -> None:
         """Write both again from the log, and leave nothing of what they held. Raises OSError."""
         self._mirror.rewrite()

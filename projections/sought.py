@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from projections.fold import Fold
 from projections.projection import Row
-from projections.stored_form import RowUnreadable, decode, field
+from projections.stored_form import READ, RowUnreadable, field, read_row
 
 
 class Seeking(Protocol):
@@ -84,10 +84,11 @@ class Stored:
 
     def _rows(self, tail: str, *arguments: Any) -> Iterator[tuple[str, Row]]:
         """Stored rows that the log's tail has not touched."""
-        query = f'SELECT key, row FROM "{self._view}" {tail}'  # noqa: S608 our own names
-        for key, row in self._connection.execute(query, arguments):
+        query = f'SELECT {READ} FROM "{self._view}" {tail}'  # noqa: S608 our own names
+        for columns in self._connection.execute(query, arguments):
+            key, found = read_row(self._view, *columns)
             if key not in self._touched:
-                yield key, decode(row)
+                yield key, found.row
 
 
 def _greatest(rows: Iterable[tuple[str, Row]], by: str, most: int) -> dict[str, Row]:

@@ -1,17 +1,24 @@
 """How views lie in their database: names and shapes that writer and readers share."""
 
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 import orjson
 
 from eventstore.log import Log
-from projections.projection import Projection, Row
+from projections.projection import Projection, Row, Written
 
 APPLICATION_ID: Final = 0x65767476
 """Stands in the file's header ("evtv"), so that no other program's file is taken for ours."""
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Version of the tables below, kept as SQLite's `user_version`."""
+
+COLUMNS: Final = {"key": str, "row": str, "global_position": int, "checksum": int}
+"""A view's table: a row, the event that last wrote it, and `checksum` of all three."""
+
+READ: Final = ", ".join(COLUMNS)
+"""What `read_row` wants to be given, as SQL."""
 
 CHECKPOINTS: Final = "checkpoints"
 """One line a view: view, version, global_position, event_id (of the event at that position)."""
@@ -53,7 +60,7 @@ def encode(row: Row) -> str:
 
 
 class RowUnreadable(Exception):
-    """A stored row is no JSON object: something else than this program wrote it, or the disk did."""
+    """A stored row is not as it was written: something else than this program changed it, or the disk did."""
 
 
 def checkpoint(version: Any, global_position: Any, event_id: Any) -> Checkpoint:
@@ -74,3 +81,21 @@ def decode(text: str) -> Row:
     if not isinstance(row, dict):
         raise RowUnreadable("a stored row is no JSON object")
     return row
+
+
+def checksum(view: str, key: str, row: str, global_position: int) -> int:
+    """CRC-32 of a row and its place: a guard against changes by hand and by the disk, not against intent."""
+    return crc32(row.encode("utf-8", "surrogatepass"), crc32(f"{view}/{key}/{global_position}".encode()))
+
+
+def read_row(view: str, key: Any, row: Any, global_position: Any, told: Any) -> tuple[str, Written]:
+    """A row with the columns `READ`, whole and where it was put. Raises RowUnreadable.
+
+    Whoever reads a row relies on its fields; so a row that is JSON, but that we did not write, counts
+    as no row.
+    """
+    if not (isinstance(key, str) and isinstance(row, str) and type(global_position) is int):
+        raise RowUnreadable(f"the stored row {key!r} holds values of another kind")
+    if told != checksum(view, key, row, global_position):
+        raise RowUnreadable(f"the stored row {key!r} is not as it was written")
+    return key, Written(decode(row), global_position)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from eventstore.log import Log
 from eventstore.regular_file import is_odd
@@ -20,10 +20,12 @@ from projections.stored_form import (
     APPLICATION_ID,
     CHECKPOINTS,
     LAYOUT,
+    READ,
     Checkpoint,
     RowUnreadable,
     checkpoint,
     decode,
+    read_row,
 )
 
 T = TypeVar("T")
@@ -126,15 +128,22 @@ class ViewRows:
 
     def stored(self, view: str) -> dict[str, Written]:
         """The stored rows alone, without the tail. Raises ViewsDamaged."""
-        return dict(self.passing(view))
+        try:
+            return dict(self._every(view)) if self._is_stored(view) else {}
+        except (sqlite3.Error, RowUnreadable) as error:
+            raise ViewsDamaged(_unreadable(view, error)) from error
 
     def passing(self, view: str) -> Iterator[tuple[str, Written]]:
-        """The stored rows one after another, sorted by key, none of them kept. Raises ViewsDamaged."""
+        """The stored rows one after another, sorted by key, none of them kept. Raises ViewsDamaged.
+
+        For who compares them: rows that somebody changed come as they are.
+        """
         try:
             if self._is_stored(view):
-                yield from self._every(view)
+                for key, row, position, _ in self._select(view, "ORDER BY key"):
+                    yield key, Written(decode(row), position)
         except (sqlite3.Error, RowUnreadable) as error:
-            raise ViewsDamaged(f"the stored view {view} cannot be read: {error}") from error
+            raise ViewsDamaged(_unreadable(view, error)) from error
 
     def _one(self, view: str, key: str) -> Written | None:
         try:
@@ -164,23 +173,27 @@ class ViewRows:
 
     def _without_store(self, view: str, error: Exception) -> Fold:
         """The stored view turned out to be damaged: never look there again."""
-        self.problem = f"the stored view {view} cannot be read: {error}"
+        self.problem = _unreadable(view, error)
         self._fitting[view] = False
         self._folds.pop(view, None)
         return self._fold(view)
 
     def _stored_row(self, view: str, key: str) -> Written | None:
-        found = self._select(f'SELECT key, row, global_position FROM "{view}" WHERE key=?', key)  # noqa: S608 our own name
-        return next((row for _, row in found), None)
+        found = self._select(view, "WHERE key=?", key)
+        return next((read_row(view, *columns)[1] for columns in found), None)
 
     def _every(self, view: str) -> Iterator[tuple[str, Written]]:
-        return self._select(f'SELECT key, row, global_position FROM "{view}" ORDER BY key')  # noqa: S608 our own name
+        return (read_row(view, *columns) for columns in self._select(view, "ORDER BY key"))
 
-    def _select(self, query: str, *arguments: str) -> Iterator[tuple[str, Written]]:
+    def _select(self, view: str, tail: str, *arguments: str) -> Iterator[tuple[Any, Any, Any, Any]]:
         if self._connection is None:
             raise RuntimeError("the views are closed")
-        for key, row, position in self._connection.execute(query, arguments):
-            yield key, Written(decode(row), position)
+        query = f'SELECT {READ} FROM "{view}" {tail}'  # noqa: S608 our own names
+        yield from self._connection.execute(query, arguments)
+
+
+def _unreadable(view: str, error: Exception) -> str:
+    return f"the stored view {view} cannot be read: {error}"
 
 
 def _snapshot(connection: sqlite3.Connection) -> dict[str, Checkpoint]:

@@ -21,15 +21,18 @@ from projections.projection import Projection, Written
 from projections.stored_form import (
     APPLICATION_ID,
     CHECKPOINTS,
+    COLUMNS,
     LAYOUT,
     NO_EVENT,
+    READ,
     Checkpoint,
     RowUnreadable,
     checkpoint,
-    decode,
+    checksum,
     encode,
     event_id,
     field,
+    read_row,
 )
 
 BATCH: Final = 20_000
@@ -88,6 +91,13 @@ class Views:
         """Drop every view and fold the log from its first event."""
         self._trusted(lambda: self._reset(lambda projection, checkpoint: True))
         return self.catch_up(log, progress)
+
+    def distrust(self, log: Log, why: str) -> None:
+        """Make it anew, for a reader came upon a row that cannot be used. Raises as `catch_up` does."""
+        self.close()
+        self._identity = _identity(self._path)
+        self._set_aside(why, keep=False)
+        self.catch_up(log)
 
     def remove(self) -> None:
         """Delete the file: what it holds may no longer be kept anywhere. The next catch-up makes it anew."""
@@ -238,8 +248,7 @@ class Views:
             chosen = [found for found in self._projections if unfit(found, checkpoints.get(found.name))]
             for projection in chosen:
                 database[projection.name].drop(ignore=True)
-                columns = {"key": str, "row": str, "global_position": int}
-                database.create_table(projection.name, columns, pk="key", not_null=set(columns))
+                database.create_table(projection.name, COLUMNS, pk="key", not_null=set(COLUMNS))
                 if projection.sought:
                     name, fields = projection.name, ", ".join(map(field, projection.sought))
                     database.execute(f'CREATE INDEX "{name}_sought" ON "{name}"({fields})')
@@ -315,11 +324,11 @@ def _fold(connection: sqlite3.Connection, projection: Projection, start: int) ->
 
 
 def _lookup(connection: sqlite3.Connection, view: str) -> Callable[[str], Written | None]:
-    query = f'SELECT row, global_position FROM "{view}" WHERE key=?'  # noqa: S608 our own name
+    query = f'SELECT {READ} FROM "{view}" WHERE key=?'  # noqa: S608 our own names
 
     def stored(key: str) -> Written | None:
         found = connection.execute(query, (key,)).fetchone()
-        return None if found is None else Written(decode(found[0]), found[1])
+        return None if found is None else read_row(view, *found)[1]
 
     return stored
 
@@ -328,13 +337,18 @@ def _store(connection: sqlite3.Connection, fold: Fold, after: int) -> None:
     """Write the rows that an event past the global position `after` has touched."""
     view = fold.projection.name
     connection.executemany(
-        f'INSERT OR REPLACE INTO "{view}" (key, row, global_position) VALUES (?, ?, ?)',  # noqa: S608 our own name
-        [(key, encode(found.row), found.global_position) for key, found in fold.changed(after)],
+        f'INSERT OR REPLACE INTO "{view}" ({READ}) VALUES (?, ?, ?, ?)',  # noqa: S608 our own names
+        [_to_write(view, key, found) for key, found in fold.changed(after)],
     )
     connection.executemany(
         f'DELETE FROM "{view}" WHERE key=?',  # noqa: S608 our own name
         [(key,) for key in fold.deleted()],
     )
+
+
+def _to_write(view: str, key: str, found: Written) -> tuple[str, str, int, int]:
+    row, position = encode(found.row), found.global_position
+    return key, row, position, checksum(view, key, row, position)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tests.exported import mirror_of
 from tests.reading_evt import Evt
+from tests.unguarded import unguarded
 
 PAGE = 4096
 BESIDE = ("-wal", "-shm")
@@ -61,10 +62,8 @@ def flip(root: Path, old: bytes, new: bytes) -> None:
 
 
 def past_the_triggers(root: Path, statement: str) -> None:
-    """Change the rows as somebody does who takes the triggers away first."""
-    with closing(apsw.Connection(str(log_of(root)))) as connection:
-        for name in ("events_are_never_removed", "events_are_never_changed"):
-            connection.execute(f"DROP TRIGGER IF EXISTS {name}").fetchall()
+    """Change the rows as somebody does who takes the guards away first."""
+    with unguarded(log_of(root)) as connection:
         connection.execute(statement).fetchall()
 
 

@@ -158,7 +158,7 @@ def test_replay_verify_names_a_row_that_no_event_of_the_log_can_have_written(
 ) -> None:
     home.succeed("one")
     home.store_views()
-    tamper(home, "INSERT INTO timers VALUES ('ghost', '{}', 4711)")
+    tamper(home, "INSERT INTO timers VALUES ('ghost', '{}', 4711, 0)")
     said = evt("replay", "--verify")
     assert said.code == 1
     assert "differs: view timers, key ghost, event 4711\n" in said.out

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import apsw
 import pytest
 
 from eventstore.event import ANY
@@ -13,6 +12,7 @@ from eventstore.sqlite.log import SqliteLog
 from schemas import names
 from tests.homes import BuiltHome
 from tests.log_contract import fact
+from tests.unguarded import unguarded
 from tools.crash import oracle, tracing
 from tools.crash.faults import synced_again
 from tools.crash.sandbox import LOG, lines
@@ -37,13 +37,10 @@ def acks(home: Path) -> list[Ack]:
 
 
 def change(home: Path, *statements: str) -> None:
-    """As no program of ours could: without the triggers."""
-    connection = apsw.Connection(str(home / LOG))
-    for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
+    """As no program of ours could: without the guards."""
+    with unguarded(home / LOG) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
 
 
 def test_a_home_that_nothing_happened_to_is_well(home: Path) -> None:

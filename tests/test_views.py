@@ -187,7 +187,7 @@ def test_differences_begin_with_the_row_whose_last_event_came_first(path: Path) 
     lives.whole("b")
     caught_up(path, lives)
     tamper(path, "UPDATE tasks SET row = json_set(row, '$.title', 'x')")
-    tamper(path, "INSERT INTO timers VALUES ('ghost', '{}', 7)")
+    tamper(path, "INSERT INTO timers VALUES ('ghost', '{}', 7, 0)")
     tamper(path, "DELETE FROM received")
     # What the log gained since is no difference.
     lives.tell("c", received("c"))

@@ -8,6 +8,7 @@ import apsw
 
 from eventstore.audit.lines import Row
 from eventstore.log import LogUnreadable
+from eventstore.sqlite.belongings import Strange, strange
 from eventstore.sqlite.errors import translated
 
 EVERY: Final = """
@@ -47,6 +48,12 @@ class SqliteRows:
                     yield line if isinstance(line, bytes) else str(line).encode()
         except apsw.SQLError as error:
             raise LogUnreadable(f"{self._path} has not the columns of a log ({error})") from error
+
+    def strange(self) -> Strange:
+        """What another program has changed in the file itself, or put into it."""
+        with translated(self._path):
+            self._begin()
+            return strange(self._connection)
 
     def _begin(self) -> None:
         # A transaction held open: nothing is erased from under the reader either.

@@ -33,6 +33,10 @@ class TextRows:
         ends = tuple(f'"type":"{name}"}}'.encode() for name in sorted(types))
         return (line for line in self._lines() if line.endswith(ends))
 
+    def strange(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """A text has nothing but its lines."""
+        return (), ()
+
     def _lines(self) -> Iterator[bytes]:
         try:
             with opened(self._path) as file:

@@ -25,6 +25,7 @@ from eventstore.tree.signed_note import VerifyingKey
 
 READ_NO_FURTHER: Final = "`evt recover` makes the log again from its mirror"
 FROM_MIRROR: Final = "`evt recover` puts it back from the mirror"
+GUARDS_AGAIN: Final = "`evt recover` makes the file again from its lines and the mirror"
 TILES_AGAIN: Final = "delete logs/tree/tile: the next verb that writes makes the tiles again"
 
 
@@ -41,6 +42,10 @@ class Rows(Protocol):
 
     def of_types(self, types: frozenset[str]) -> Iterator[bytes]:
         """The lines of the events that are of these types, or that look so."""
+        ...
+
+    def strange(self) -> tuple[Sequence[str], Sequence[str]]:
+        """How the file itself differs from what a log is made of; and what merely lies in it, too."""
         ...
 
 
@@ -94,10 +99,16 @@ def audit(rows: Rows, types: Types, evidence: Evidence, mirror: MirrorCheck | No
     notes = [
         f"event {position} is still to be erased: `evt erase --finish`" for position in sorted(erased.waiting)
     ]
+    if taken.damage is None:
+        wrong, more = rows.strange()
+        notes += [f"{one} lies in the log's file and is none of its own" for one in more]
+        if wrong:
+            text = f"another program changed what guards the log's lines: {'; '.join(wrong)}"
+            findings.append(Finding("LOG-CHANGED", text, count=len(wrong), remedy=GUARDS_AGAIN))
     if Report(walk.size, tuple(findings)).verdict != "TAMPERED":
-        copies, more = _copies(standing, tiles, walk, mirror)
+        copies, said = _copies(standing, tiles, walk, mirror)
         findings += copies
-        notes += more
+        notes += said
     newest = standing.newest
     return Report(
         events=walk.size,

@@ -9,7 +9,8 @@ import apsw
 
 from eventstore.lineage import Lineage, NotNext
 from eventstore.sqlite import file as sqlite_file
-from eventstore.sqlite.errors import damaged, translated
+from eventstore.sqlite.belongings import strange
+from eventstore.sqlite.errors import changed, damaged, translated
 
 EVERY: Final = """
 SELECT global_position, stream, position, prev, type, time, line FROM events ORDER BY global_position
@@ -40,6 +41,8 @@ def check(path: Path, seen: Callable[[bytes], None] = _unseen) -> int:
         if structure != "ok":
             raise damaged(path, f"outside of its {lineage.head} events", structure)
         _check_heads(path, connection, lineage)
+        if wrong := strange(connection).wrong:
+            raise changed(path, wrong)
     return lineage.head
 
 

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,14 @@ def damaged(path: Path, where: str, why: object) -> LogUnreadable:
     """`where` says which event, as far as it is known."""
     return LogUnreadable(
         f"{path} is damaged {where}".rstrip() + f"{DAMAGED.removeprefix('is damaged')} ({why})"
+    )
+
+
+def changed(path: Path, how: Iterable[str]) -> LogUnreadable:
+    """Somebody else has changed what the file is made of: see belongings.strange."""
+    return LogUnreadable(
+        f"{path} was changed by another program ({'; '.join(how)}): `evt recover` makes it again from its "
+        "lines and its mirror; until then nothing is written to it, and reading verbs work"
     )
 
 

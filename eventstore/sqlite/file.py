@@ -13,7 +13,8 @@ import apsw
 from eventstore.file_lock import FileLock
 from eventstore.log import NO_ROOM, LogUnreadable
 from eventstore.patience import patiently
-from eventstore.sqlite.errors import BUSY_MS, DAMAGED, NO_HANDLE, translation
+from eventstore.sqlite.belongings import strange
+from eventstore.sqlite.errors import BUSY_MS, DAMAGED, NO_HANDLE, changed, translation
 from eventstore.sqlite.errors import translated as translated
 from eventstore.sqlite.schema import APPLICATION_ID, FORMAT, NEVER_CHANGED, TABLES
 from eventstore.sqlite.wal_reset import has_wal_reset_fault
@@ -164,6 +165,8 @@ def _opened(path: Path, mode: str, flags: int, more: str = "", vfs: str | None =
         connection.execute("SELECT max(global_position) FROM events").get  # noqa: B018
         if connection.execute("SELECT global_position FROM checkpoint").get is None:
             raise LogUnreadable(f"{path} {DAMAGED} (no checkpoint)")
+        if flags != _READ and (wrong := strange(connection).wrong):
+            raise changed(path, wrong)
     except BaseException as error:
         said = connection.system_errno
         connection.close()

@@ -20,6 +20,7 @@ from eventstore.audit.table_rows import SqliteRows
 from eventstore.audit.tree import BATCH, Tiled, Walk
 from eventstore.audit.verdict import Evidence, Types, audit
 from eventstore.sqlite import file as sqlite_file
+from eventstore.sqlite.belongings import Strange
 from eventstore.tree.head import SignedHead, TreeHead
 from eventstore.tree.merkle import Frontier, leaf_hashes
 from eventstore.tree.signed_note import SigningKey
@@ -184,6 +185,9 @@ class Edited:
 
     def of_types(self, types: frozenset[str]) -> Iterator[bytes]:
         return self._rows.of_types(types)
+
+    def strange(self) -> Strange:
+        return self._rows.strange()
 
 
 def _signed(kept: Corpus, folder: Path) -> Signed:
