@@ -32,6 +32,7 @@ from adapters.config.settings import Settings
 from adapters.disk import DiskOf
 from adapters.folders import Folders
 from adapters.home import Home
+from adapters.last_resort import LastResort
 from adapters.late_model import LateModel
 from adapters.output_files import OutputFiles
 from adapters.process_tree import ProcessTrees
@@ -157,6 +158,7 @@ class Service:
         self._workers = workers
         self._mediator = self._mediating()
         self._lease_margin_s = lease_margin_s
+        self._last_resort = LastResort()
         self.inbox = WatchdogInbox(home.root, hard_links=settings.allow_hard_links)
 
     async def run(self, drain_wait_s: float | None) -> str:
@@ -171,13 +173,16 @@ class Service:
                 "is no program that may be run" if {"/", "\\"} & set(program) else "was not found on the PATH"
             )
             raise AgentMissing(f"the agent's program {program!r} {where}.")
-        async with self.inbox:
-            with closing(self._doorbell):
-                supervisor = Supervisor(await self._crew(), drain_wait_s)
-                async with trio.open_nursery() as nursery:
-                    await nursery.start(_obeying, supervisor)
-                    reason = await supervisor.run()
-                    nursery.cancel_scope.cancel()
+        try:
+            async with self.inbox:
+                with closing(self._doorbell):
+                    supervisor = Supervisor(await self._crew(), drain_wait_s)
+                    async with trio.open_nursery() as nursery:
+                        await nursery.start(_obeying, supervisor)
+                        reason = await supervisor.run()
+                        nursery.cancel_scope.cancel()
+        finally:
+            self._last_resort.disarm()
         return reason
 
     async def _crew(self) -> Crew:
@@ -238,6 +243,7 @@ class Service:
             workers=[Worker(f"w{number + 1}", shop) for number in range(self._workers)],
             fatal=(LogFailed, LogUnreadable, NotNow, MirrorAhead, Fenced),
             version=installed_version(),
+            last_resort=self._last_resort.arm,
         )
 
     def _conditions(self, executable: str, *, found: bool) -> Conditions:

@@ -68,6 +68,8 @@ class Crew:
     workers: Sequence[Worker]
     fatal: tuple[type[Exception], ...]
     version: str
+    last_resort: Callable[[], None]
+    """Called at the second request to stop: a while later the process ends, whatever hangs."""
 
 
 class Unwritten(OSError):
@@ -93,6 +95,7 @@ class Supervisor:
         """The first time: end cleanly. The second time: at once."""
         self._crew.disk.log.give_up()
         if self._stop.is_set():
+            self._crew.last_resort()
             self._now.set()
             self._crew.feed.wake()
             return
@@ -124,7 +127,11 @@ class Supervisor:
                 self._start_work(work)
                 await self._stop.wait()
                 await self._let_workers_finish()
+                # The agents end first: what is said of it waits for the log, whose disk may be the one
+                # that hangs.
                 work.cancel_scope.cancel()
+                if self._now.is_set():
+                    infrastructure.start_soon(self._note_haste)
             infrastructure.cancel_scope.cancel()
         await self._close()
         if self._reason == NO_ROOM:
@@ -210,16 +217,22 @@ class Supervisor:
     async def _let_workers_finish(self) -> None:
         self._crew.claims.closed = True
         if self._reason != DRAINED:
-            rows = self._crew.feed.live.rows("queue").items()
-            running = tuple(sorted(key for key, row in rows if row["status"] == "running"))
-            stamp = self._crew.stamp("service")
-            await self._crew.dispatch(
-                NoteStopRequest(**stamp, reason=self._reason, running=running, grace_s=GRACE_S)
-            )
+            await self._note_stop_request(self._reason, GRACE_S)
             await self._crew.feed.advance()
         with trio.move_on_after(GRACE_S):
             while any(worker.busy for worker in self._crew.workers) and not self._now.is_set():
                 await self._crew.feed.moved(self._crew.feed.live.position)
+
+    async def _note_stop_request(self, reason: str, grace_s: float) -> None:
+        rows = self._crew.feed.live.rows("queue").items()
+        running = tuple(sorted(key for key, row in rows if row["status"] == "running"))
+        stamp = self._crew.stamp("service")
+        await self._crew.dispatch(NoteStopRequest(**stamp, reason=reason, running=running, grace_s=grace_s))
+
+    async def _note_haste(self) -> None:
+        """The second request, though all of the service is being cancelled."""
+        with trio.CancelScope(shield=True):
+            await self._note_stop_request(f"{self._reason}, the second one", 0.0)
 
     async def _stop_when_drained(self, wait_s: float) -> None:
         while not await self.drained(wait_s):

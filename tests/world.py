@@ -180,6 +180,7 @@ def crew_of(
         workers=[Worker(f"w{number + 1}", shop) for number in range(workers)],
         fatal=(Crashed, Fenced, NotNow),
         version="0",
+        last_resort=lambda: None,
     )
 
 

@@ -99,6 +99,8 @@ def _restarted(data: Data) -> str:
 def _stopping(data: Data) -> str:
     if not data["running"]:
         return f"{data['reason']}; nothing is running"
+    if not data["grace_s"]:
+        return f"{data['reason']}; {', '.join(data['running'])} is ended now"
     waits = f"waits up to {data['grace_s']:g} s for {', '.join(data['running'])}"
     return f"{data['reason']}; {waits}; a second one stops it now"
 
