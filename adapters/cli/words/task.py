@@ -92,7 +92,7 @@ def waits(row: Row, around: Around) -> str:
     if row["status"] == "received":
         said.append("has no place in the queue yet")
     if row["waits_for"] and row["status"] == "waiting_dependency":
-        said.append(f"waits for {', '.join(_other(name, around.row_of) for name in row['waits_for'])}")
+        said.append(_waits_for(row, around.row_of))
     if later:
         said.append(f"not before {minute(row['not_before'])} (in {span(row['not_before'] - around.now)})")
     elif row["status"] == "queued":
@@ -113,7 +113,31 @@ def to_go_on(row: Row, row_of: RowOf) -> list[str]:
             said.append(f"`evt retry {name}` has that done again, and this one follows")
         elif other["status"] == "paused":
             said.append(f"`evt resume {name}` lets that go on, and this one follows")
+    if circle := circle_of(row, row_of):
+        all_of_them = ", ".join(circle[1:])
+        said.append(f"none of {all_of_them} ever begins: cancel them, and add them anew with other ids")
     return [*said, f"`evt cancel {row['task_id']}` takes it back"] if said else []
+
+
+def circle_of(row: Row, row_of: RowOf) -> list[str]:
+    """The ids along which a task waits for itself, itself first and last; empty where it does not.
+
+    The shortest such way: breadth first, each task looked up once.
+    """
+    start = str(row["task_id"])
+    ways: list[list[str]] = [[start]]
+    seen = set[str]()
+    for way in ways:  # grows while it is walked
+        at = row if len(way) == 1 else row_of(way[-1].lower())
+        if at is None or at["status"] != "waiting_dependency":
+            continue
+        for name in at["waits_for"]:
+            if name.lower() == start.lower():
+                return [*way, start]
+            if name.lower() not in seen:
+                seen.add(name.lower())
+                ways.append([*way, name])
+    return []
 
 
 def again_at(row: Row, now: int) -> str:
@@ -198,6 +222,12 @@ def spent(cost: Mapping[str, Any]) -> str:
         f"{cost['usd']:.4f} USD; {cost['input_tokens']} tokens in, {cost['output_tokens']} out, "
         f"{cost['cache_read_tokens']} from the cache"
     )
+
+
+def _waits_for(row: Row, row_of: RowOf) -> str:
+    if circle := circle_of(row, row_of):
+        return f"waits for itself: {' after '.join(circle)}"
+    return f"waits for {', '.join(_other(name, row_of) for name in row['waits_for'])}"
 
 
 def _other(name: str, row_of: RowOf) -> str:
