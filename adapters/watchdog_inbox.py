@@ -302,7 +302,7 @@ class WatchdogInbox:
             observer.start()
         except (OSError, RuntimeError, UnsupportedLibcError) as error:
             observer.unschedule_all()
-            self.reason = f"the folder tasks/ cannot be watched ({error}); it is looked at every second"
+            self.reason = f"the folder tasks/ cannot be watched ({error})"
             return False
         self._observer, self.watching, self.reason = observer, True, None
         return True

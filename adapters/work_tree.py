@@ -16,6 +16,7 @@ import trio
 
 from adapters.git_rules import scope_inside, scope_of
 from adapters.safe_files import open_regular
+from handlers.ports.files import Compared
 from schemas.attempt import FileChange
 
 LARGE: Final = 64 * 1024 * 1024
@@ -40,6 +41,11 @@ or `unread:` where the file may not be read. A link has no times.
 Looks = tuple[int, int, int, int]
 """An entry without its content, of a file that was there and did not count."""
 
+Unseen = dict[str, str]
+"""What could not be looked at, and why; where it is a folder, neither could what lies below it."""
+
+GONE: Final = (FileNotFoundError, NotADirectoryError)
+
 
 class WorkTrees:
     """Looks at working directories; `exclude` are files and folders that are never looked at.
@@ -47,16 +53,17 @@ class WorkTrees:
     Inside a git repository: tracked files, and untracked ones that are not ignored (by
     `.gitignore` at any depth and `.git/info/exclude`; a person's global rules are left out).
     Elsewhere, and where the directory itself is ignored by the repository around it: all files.
-    A nested repository has its own rules. `.git` and linked directories are never entered;
-    a folder that cannot be listed counts as empty. Where the rules change meanwhile, a file that
-    was there and did not count is known by size and time; of an ignored folder nothing is known.
+    A nested repository has its own rules. `.git` and linked directories are never entered; what
+    lies in a folder that cannot be listed counts as it was, and the folder is told as unseen. Where
+    the rules change meanwhile, a file that was there and did not count is known by size and time; of
+    an ignored folder nothing is known.
     """
 
     def __init__(self, exclude: Sequence[Path]) -> None:
         self._exclude = frozenset(os.path.normcase(path.resolve()) for path in exclude)
 
     async def snapshot(self, cwd: str) -> bytes:
-        """Canonical JSON: path → entry (see `Entry`; ignored files: `Looks`).
+        """Canonical JSON: path → entry (see `Entry`; ignored files: `Looks`; unseen: why, alone in a list).
 
         Raises OSError when `cwd` cannot be listed.
 
@@ -65,7 +72,7 @@ class WorkTrees:
         """
         return await trio.to_thread.run_sync(self._snapshot, Path(cwd))
 
-    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+    async def changes(self, cwd: str, before: bytes) -> Compared:
         """What differs now from the snapshot `before`, by content and executable bit.
 
         A file is read again where its size or time differ, or were too fresh to be trusted.
@@ -75,18 +82,20 @@ class WorkTrees:
         return await trio.to_thread.run_sync(self._changes, Path(cwd), before)
 
     def _snapshot(self, cwd: Path) -> bytes:
-        found, ignored = self._look(cwd.resolve(), {})
-        return orjson.dumps({**found, **ignored}, option=orjson.OPT_SORT_KEYS)
+        found, ignored, unseen = self._look(cwd.resolve(), {})
+        reasons = {path: [why] for path, why in unseen.items()}
+        return orjson.dumps({**found, **ignored, **reasons}, option=orjson.OPT_SORT_KEYS)
 
-    def _changes(self, cwd: Path, before: bytes) -> tuple[FileChange, ...]:
-        known, ignored = _parsed(before)
+    def _changes(self, cwd: Path, before: bytes) -> Compared:
+        known, ignored, unseen = _parsed(before)
         try:
             if not _is_folder(cwd.lstat()):
                 raise NotADirectoryError(f"{cwd} is no directory any more")
             root = cwd.resolve()
-            now, _ = self._look(root, known)
-        except (FileNotFoundError, NotADirectoryError):
-            return _differences(known, {})
+            now, _, unseen_now = self._look(root, known)
+        except GONE:
+            return Compared(_differences(known, {}))
+        hidden = {**unseen, **unseen_now}
         fresh = _fresh_from(known)
         for path in known.keys() - now.keys():
             # It may still be there, and only be ignored since: then it is not deleted.
@@ -94,26 +103,36 @@ class WorkTrees:
                 entry := _entry(root / _unshown(path), facts, known[path], fresh)
             ):
                 now[path] = entry
+            elif _within(path, hidden):
+                now[path] = known[path]
+        for path in now.keys() - known.keys() if unseen else ():
+            if _within(path, unseen):
+                known[path] = now[path]
         for path in ignored.keys() & now.keys():
             # It counts since the rules changed, but it was there: then it is not created.
             known[path] = now[path] if now[path][:4] == ignored[path] else (*ignored[path], "ignored")
-        return _differences(known, now)
+        return Compared(
+            _differences(known, now), tuple(f"{path} ({hidden[path]})" for path in sorted(hidden))
+        )
 
-    def _look(self, root: Path, known: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, Looks]]:
-        """The files that count, and those beside them that do not."""
+    def _look(
+        self, root: Path, known: Mapping[str, Entry]
+    ) -> tuple[dict[str, Entry], dict[str, Looks], Unseen]:
+        """The files that count, those beside them that do not, and what could not be looked at."""
+        unseen: Unseen = {}
         fresh = _fresh_from(known)
         found: dict[str, Entry] = {}
         ignored: dict[str, Looks] = {}
-        for relative, place, facts, counts in self._walk(root):
+        for relative, place, facts, counts in self._walk(root, unseen):
             path = _shown(relative)
             if not counts:
                 if stat.S_ISREG(facts.st_mode):
                     ignored[path] = _looks(facts)
             elif entry := _entry(place, facts, known.get(path), fresh):
                 found[path] = entry
-        return found, ignored
+        return found, ignored, unseen
 
-    def _walk(self, root: Path) -> Iterator[tuple[str, Path, os.stat_result, bool]]:
+    def _walk(self, root: Path, unseen: Unseen) -> Iterator[tuple[str, Path, os.stat_result, bool]]:
         """Every file and link of the folders that count: relative path, place, lstat, whether it counts."""
         waiting = [("", root, scope_of(root))]
         while waiting:
@@ -121,9 +140,10 @@ class WorkTrees:
             try:
                 with os.scandir(folder) as listing:
                     entries = list(listing)
-            except OSError:
+            except OSError as error:
                 if folder == root:
                     raise
+                _keep_reason(unseen, prefix, error)
                 continue
             names = {entry.name for entry in entries}
             if prefix:
@@ -133,8 +153,9 @@ class WorkTrees:
                     continue
                 try:
                     facts = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue  # gone since it was listed
+                except OSError as error:
+                    _keep_reason(unseen, prefix + entry.name, error)
+                    continue
                 if _is_folder(facts):
                     inner = scope.entered(entry.name)
                     if inner is not None:
@@ -143,10 +164,33 @@ class WorkTrees:
                     yield prefix + entry.name, Path(entry.path), facts, scope.counts(entry.name)
 
 
-def _parsed(snapshot: bytes) -> tuple[dict[str, Entry], dict[str, Looks]]:
-    entries = {path: tuple(entry) for path, entry in orjson.loads(snapshot).items()}
-    found = {path: entry for path, entry in entries.items() if len(entry) == 5}
-    return found, {path: entry for path, entry in entries.items() if path not in found}
+def _parsed(snapshot: bytes) -> tuple[dict[str, Entry], dict[str, Looks], Unseen]:
+    found: dict[str, Entry] = {}
+    ignored: dict[str, Looks] = {}
+    unseen: Unseen = {}
+    for path, entry in orjson.loads(snapshot).items():
+        match len(entry):
+            case 1:
+                unseen[path] = entry[0]
+            case 4:
+                ignored[path] = tuple(entry)
+            case _:
+                found[path] = tuple(entry)
+    return found, ignored, unseen
+
+
+def _keep_reason(unseen: Unseen, path: str, error: OSError) -> None:
+    """Nothing where it is only gone since its folder was listed."""
+    if not isinstance(error, GONE):
+        unseen[_shown(path)] = error.strerror or type(error).__name__
+
+
+def _within(path: str, unseen: Unseen) -> bool:
+    """Whether it is a place that could not be looked at, or lies in one."""
+    if not unseen or path in unseen:
+        return bool(unseen)
+    above = (at for at, letter in enumerate(path) if letter == "/")
+    return any(path[:at] in unseen or path[: at + 1] in unseen for at in above)
 
 
 def _is_folder(facts: os.stat_result) -> bool:

@@ -42,9 +42,9 @@ class AttemptState:
 
     `snapshot` is the blob of the state that the attempt began with, `measured` whether that state is
     known at all. `carry` is the session that the next attempt goes on with; `uncompared` says why the last
-    comparison of the attempt failed; `owed` is a good report whose checks were not all run: the next
-    attempt runs nothing but them. `check_session` marks the check at work; `rejected` are
-    attempts whose late words were refused. `shaped` is the wish as the mediator put it in order, `answer`
+    comparison of the attempt failed, `unseen` what it could not look at; `owed` is a good report whose
+    checks were not all run: the next attempt runs nothing but them. `check_session` marks the check at
+    work; `rejected` are attempts whose late words were refused. `shaped` is the wish as the mediator put it in order, `answer`
     what it said to this attempt's agent in the person's place. `correcting` says that `why` is what was
     wrong with an answer that the next agent is to mend; `conditions` are those of the last claim.
     """
@@ -79,6 +79,7 @@ class AttemptState:
     answering: bool = False
     changes: FileChanges = NO_CHANGES
     uncompared: str | None = None
+    unseen: str | None = None
     compared: bool = False
     checks: tuple[Mapping[str, Any], ...] = ()
     check_session: str | None = None
@@ -189,6 +190,7 @@ def _claimed(state: AttemptState, event: Recorded) -> AttemptState:
         measured=False,
         report=state.owed,
         uncompared=None,
+        unseen=None,
         compared=False,
         check_session=None,
         checks=(),
@@ -248,7 +250,7 @@ def _evolve_turn(state: AttemptState, event: Recorded) -> AttemptState:
             changes = state.changes.measured_from(measured)
             return replace(state, snapshot=data["blob"], measured=True, changes=changes)
         case names.STEP_FINISHED if data["phase"] == "compare":
-            return replace(state, uncompared=data["note"], compared=True)
+            return replace(state, uncompared=data["note"], unseen=data.get("unseen"), compared=True)
         case names.TURN_STARTED:
             money = state.money if data["resumed"] else replace(state.money, totals=None)
             return replace(

@@ -57,6 +57,8 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         service.NoteRestart: SYSTEM,
         service.NoteMirror: SYSTEM,
         service.NoteViews: SYSTEM,
+        service.NoteWatchDegraded: SYSTEM,
+        service.NoteWatchRestored: SYSTEM,
         disk.NoteDisk: DISK,
         disk.NoteMirrorLag: SYSTEM,
         disk.NoteMirrorRestored: SYSTEM,

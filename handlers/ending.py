@@ -63,7 +63,7 @@ def full_verdict(state: AttemptState) -> Verdict:
     report, spec = TurnReport.model_validate(state.report), state.spec or {}
     verdict = _unless_edited(judge(report, state.files), state)
     proofs = evidence(spec, state.checks, verdict.claimed, _touched(state)) if report.has_result else ()
-    notes = () if state.uncompared is None else (state.uncompared,)
+    notes = tuple(note for note in (state.uncompared, state.unseen) if note is not None)
     proved = verified(spec, state.checks)
     verdict = replace(verdict, verified=proved, evidence=(*verdict.evidence, *proofs, *notes))
     if verdict.kind == "failed" or proved != "failed":

@@ -40,10 +40,14 @@ from schemas.service import (
     NoteStop,
     NoteStopRequest,
     NoteViews,
+    NoteWatchDegraded,
+    NoteWatchRestored,
     OrchestratorStarted,
     OrchestratorStopped,
     StopRequested,
     ViewsRebuilt,
+    WatchDegraded,
+    WatchRestored,
 )
 from schemas.task import RecordRefusedArchived, RefuseTask, TaskArchived, TaskRefused
 from schemas.word import Command, Fact
@@ -55,6 +59,8 @@ _FACT_OF: dict[type[Command], type[Fact]] = {
     NoteRestart: AutomationRestarted,
     NoteMirror: MirrorRepaired,
     NoteViews: ViewsRebuilt,
+    NoteWatchDegraded: WatchDegraded,
+    NoteWatchRestored: WatchRestored,
     NoteMirrorLag: MirrorLagging,
     NoteMirrorRestored: MirrorRestored,
     NoteViewsLag: ViewsLagging,

@@ -132,14 +132,19 @@ def _receive(command: ReceiveTask, state: TaskState) -> Sequence[Fact]:
     if state.received["content_sha256"] == command.content_sha256:
         raise Refused(
             "already_known",
-            f"task {command.task_id} was taken in before with the same bytes and is {state.status}.",
+            f"task {command.task_id} was taken in before with the same bytes and {_told(state)}.",
             f"Have it done again with `evt retry {command.task_id}`, or give the file another `id`.",
         )
     raise Refused(
         "id_conflict",
-        f"the id {command.task_id} belongs to another task, which is {state.status}.",
+        f"the id {command.task_id} belongs to another task, which {_told(state)}.",
         "Give this one another `id`, or leave `id` out.",
     )
+
+
+def _told(state: TaskState) -> str:
+    """Its status as the end of a sentence on it."""
+    return f"{'has' if state.status in ('succeeded', 'failed') else 'is'} {state.status}"
 
 
 def _queue(state: TaskState) -> Sequence[Fact]:

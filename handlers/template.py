@@ -18,6 +18,8 @@ from schemas.shown import quoted, shortened, shown
 MAX_DEPTH: Final = 24
 """So deep conditions may stand in each other; Python itself gives up at some hundred."""
 MARK: Final = re.compile("\0([a-z_]+)\0")
+_UNCLOSED: Final = re.compile("innermost block that needs to be closed is '([a-z]+)'")
+"""So jinja2 3 names it; in other words of a later one its own first sentence stands."""
 
 _SPOKEN: Final[Mapping[type[nodes.Node], str]] = {
     nodes.For: "loops",
@@ -122,7 +124,11 @@ def _parsed(found: Environment, source: str) -> nodes.Template:
     try:
         return found.parse(source)
     except TemplateSyntaxError as trouble:
-        raise _unreadable(str(trouble.message or "it cannot be read"), trouble.lineno) from None
+        said = str(trouble.message or "it cannot be read")
+        unclosed = _UNCLOSED.search(said)
+        # Behind its first sentence jinja2 lists the tags that it knows: most of them are not allowed here.
+        problem = f"`{{% {unclosed[1]} %}}` is never closed" if unclosed else said.partition(". ")[0]
+        raise _unreadable(problem, trouble.lineno) from None
     except RecursionError:
         raise _unreadable("its brackets or conditions stand too deep in each other", 1) from None
     except ValueError:  # Python reads no number of thousands of digits
@@ -134,7 +140,8 @@ def _unreadable(problem: str, line: int) -> BadTemplate:
     return BadTemplate(
         "template_syntax",
         f"the template cannot be read: {said}.",
-        "Signs such as `{{` that are meant as they stand go between {% raw %} and {% endraw %}.",
+        "It may hold values such as {{ task }}, {% if %} … {% endif %} and remarks {# … #}, no more; signs such "
+        "as `{{` that are meant as they stand go between {% raw %} and {% endraw %}.",
         line,
     )
 

@@ -124,7 +124,8 @@ class StepFinished(Fact):
     """`blob` holds what the step made: for `snapshot`, the state of the working directory.
 
     `measured` names that state where no blob could be kept of it (`note` says why): what changes is
-    told all the same, and cannot be found out any more once the attempt is lost.
+    told all the same, and cannot be found out any more once the attempt is lost. `unseen` says what
+    `compare` could not look at: there a change would not be found.
     """
 
     TYPE: ClassVar[str] = names.STEP_FINISHED
@@ -135,6 +136,7 @@ class StepFinished(Fact):
     blob: Sha256 | None = None
     note: str | None = None
     measured: Sha256 | None = None
+    unseen: str | None = None
 
 
 class FilesModified(Fact):
@@ -305,6 +307,7 @@ class FinishStep(AttemptCommand):
     blob: Sha256 | None = None
     note: str | None = None
     measured: Sha256 | None = None
+    unseen: str | None = None
 
 
 class NoteFiles(AttemptCommand):

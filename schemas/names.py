@@ -70,6 +70,8 @@ ORCHESTRATOR_STOPPED: Final = "orchestrator_stopped"
 AUTOMATION_RESTARTED: Final = "automation_restarted"
 MIRROR_REPAIRED: Final = "mirror_repaired"
 VIEWS_REBUILT: Final = "views_rebuilt"
+WATCH_DEGRADED: Final = "watch_degraded"
+WATCH_RESTORED: Final = "watch_restored"
 
 # the disk
 DISK_LOW: Final = "disk_low"

@@ -75,6 +75,8 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             service.AutomationRestarted,
             service.MirrorRepaired,
             service.ViewsRebuilt,
+            service.WatchDegraded,
+            service.WatchRestored,
             service.SecretRedacted,
             disk.DiskLow,
             disk.DiskRestored,

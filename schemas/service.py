@@ -66,6 +66,20 @@ class ViewsRebuilt(Fact):
     problem: str
 
 
+class WatchDegraded(Fact):
+    """The folder `tasks/` is not watched: what is dropped is found by looking every second. Nothing is missed."""
+
+    TYPE: ClassVar[str] = names.WATCH_DEGRADED
+    reason: str
+
+
+class WatchRestored(Fact):
+    """The folder `tasks/` is watched again, after `degraded_s` seconds."""
+
+    TYPE: ClassVar[str] = names.WATCH_RESTORED
+    degraded_s: float = Field(ge=0)
+
+
 class SecretRedacted(Fact):
     """A secret stood in an event of the same batch and was replaced before the log saw it."""
 
@@ -118,3 +132,11 @@ class NoteMirror(SystemCommand):
 
 class NoteViews(SystemCommand):
     problem: str
+
+
+class NoteWatchDegraded(SystemCommand):
+    reason: str
+
+
+class NoteWatchRestored(SystemCommand):
+    degraded_s: float

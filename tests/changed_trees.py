@@ -97,7 +97,7 @@ def snapshot(cwd: Path) -> bytes:
 
 def changes(cwd: Path, before: bytes) -> Found:
     found = trio.run(WorkTrees(()).changes, str(cwd), before)
-    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found]
+    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found.files]
 
 
 def found_after(cwd: Path, act: Act) -> Found:

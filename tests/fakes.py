@@ -12,7 +12,7 @@ import trio
 from eventstore.ids import uuid7
 from eventstore.memory_log import MemoryLog
 from handlers.ports.agent import AgentEnd, AgentOrder
-from handlers.ports.files import Dropped
+from handlers.ports.files import Compared, Dropped
 from handlers.ports.log import HeadStanding, Kept, Lag
 from schemas import names
 from schemas.attempt import CheckResult, FileChange
@@ -75,6 +75,7 @@ class World:
 @dataclass
 class FakeInbox:
     world: World
+    reason: str | None = None
 
     async def scan(self) -> list[Dropped]:
         await trio.lowlevel.checkpoint()
@@ -233,16 +234,18 @@ class FakeTree:
         await trio.lowlevel.checkpoint()
         return orjson.dumps(self.world.trees[cwd], option=orjson.OPT_SORT_KEYS)
 
-    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+    async def changes(self, cwd: str, before: bytes) -> Compared:
         await trio.lowlevel.checkpoint()
         was, now = orjson.loads(before), self.world.trees[cwd]
         different = [path for path in sorted(was.keys() | now.keys()) if was.get(path) != now.get(path)]
-        return tuple(
-            FileChange(
-                path=path,
-                change="created" if path not in was else "modified" if path in now else "deleted",
+        return Compared(
+            tuple(
+                FileChange(
+                    path=path,
+                    change="created" if path not in was else "modified" if path in now else "deleted",
+                )
+                for path in different
             )
-            for path in different
         )
 
 

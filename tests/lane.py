@@ -182,7 +182,7 @@ async def play(
 
         end = await place.agent().run(order, started, heard)
     assert not any(alive(process) for process in processes)
-    files = tuple(change.path for change in await tree.changes(order.cwd, before))
+    files = tuple(change.path for change in (await tree.changes(order.cwd, before)).files)
     told = report(state, end, order.session_id)
     return Played(told, files, judge(told, files), tuple(lines), processes[0] if processes else None)
 

@@ -25,6 +25,7 @@ from eventstore.text.mirror import Mirror
 from handlers.agent_call import SESSION_VARIABLE
 from handlers.framing import TEXT_LIMIT, Ends
 from handlers.path_policy import OWN_FOLDERS
+from handlers.ports.files import Compared
 from handlers.retry import LONGEST_S, Retries, delay
 from handlers.validation_text import PIECE, SHORTEST, entropy
 from projections.explain import Histories
@@ -191,8 +192,8 @@ def test_a_list_of_the_longest_length_is_said_while_the_agent_works(longer: int)
         async def snapshot(self, cwd: str) -> bytes:
             return b""
 
-        async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
-            return files
+        async def changes(self, cwd: str, before: bytes) -> Compared:
+            return Compared(files)
 
     async def say(found: tuple[FileChange, ...]) -> None:
         said.append(len(found))

@@ -13,8 +13,8 @@ from adapters.automations.file_feed import LONGEST_DELTA, PAUSE_S, SHARE
 from adapters.supervisor import Supervisor
 from eventstore.event import Recorded
 from handlers.ports.agent import AgentEnd, AgentOrder
+from handlers.ports.files import Compared
 from schemas import names
-from schemas.attempt import FileChange
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
 from tests.fakes import FakeTree, World
@@ -79,7 +79,7 @@ class Watched:
     async def snapshot(self, cwd: str) -> bytes:
         return await self.tree.snapshot(cwd)
 
-    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+    async def changes(self, cwd: str, before: bytes) -> Compared:
         self.began.append(trio.current_time())
         with trio.CancelScope(shield=self.shielded):
             await trio.sleep(self.takes_s)

@@ -51,7 +51,7 @@ def paths(cwd: Path) -> set[str]:
 
 def changes(cwd: Path, before: bytes) -> list[tuple[str, ...]]:
     found = trio.run(WorkTrees(()).changes, str(cwd), before)
-    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found]
+    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found.files]
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import trio
 from trio.testing import MockClock
 
 from adapters.supervisor import DiskIsLow, Supervisor
+from handlers.ports.files import Compared
 from handlers.ports.log import NotNow
 from schemas import names
-from schemas.attempt import FileChange
 from tests.fakes import FakeTree, Listening, World
 from tests.test_simulation import task
 from tests.troubled import ends, events_of, nothing, with_hands, world_of
@@ -227,7 +227,7 @@ class Handleless:
             raise OSError(errno.EMFILE, "Too many open files")
         return await self._tree.snapshot(cwd)
 
-    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
+    async def changes(self, cwd: str, before: bytes) -> Compared:
         return await self._tree.changes(cwd, before)
 
 

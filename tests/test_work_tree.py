@@ -36,7 +36,7 @@ def paths(cwd: Path, *exclude: Path) -> set[str]:
 
 def changes(cwd: Path, before: bytes, *exclude: Path) -> list[tuple[str, ...]]:
     found = trio.run(WorkTrees(exclude).changes, str(cwd), before)
-    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found]
+    return [(one.change, one.path, *([one.moved_from] if one.moved_from else [])) for one in found.files]
 
 
 def test_every_kind_of_change_is_found_and_sorted_by_path(tmp_path: Path) -> None:

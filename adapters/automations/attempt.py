@@ -75,7 +75,7 @@ class Attempt:
         await Turns(self._hold, self._files).run()
         if self._hold.called_off != "paused":
             async with self._hold.step("compare") as made:
-                made["note"] = await self._files.finish()
+                made |= (await self._files.finish())._asdict()
             self._compared = True
 
     async def _shape(self) -> None:
@@ -119,7 +119,7 @@ class Attempt:
                 await self._hold.reject("InterruptAttempt")
             return
         # What changed since the comparison is the checks' doing, not the agent's.
-        reasons = [why, None if self._compared else await self._files.finish()]
+        reasons = [why, *(() if self._compared else await self._files.finish())]
         reason = "; ".join(filter(None, reasons))
         await self._shop.dispatch(InterruptAttempt(**self._hold.held(), reason=reason))
         await self._shop.feed.advance()

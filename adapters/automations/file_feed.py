@@ -1,7 +1,7 @@
 """What an attempt has changed so far: compared while its agent works, and once more when it has ended."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import trio
 
@@ -18,6 +18,13 @@ LONGEST_DELTA: Final = 1000
 """Files; a longer list is said at the end alone: each saying holds all of it."""
 
 Say = Callable[[tuple[FileChange, ...]], Awaitable[object]]
+
+
+class Finish(NamedTuple):
+    """What came of the last comparison: `note` says why there is none, `unseen` what it could not see."""
+
+    note: str | None = None
+    unseen: str | None = None
 
 
 class FileFeed:
@@ -52,22 +59,22 @@ class FileFeed:
             await self._say_delta()
             await trio.sleep(max(PAUSE_S, SHARE * (trio.current_time() - began)))
 
-    async def finish(self) -> str | None:
-        """The comparison that counts; a sentence when it failed. Nothing where nothing was begun."""
+    async def finish(self) -> Finish:
+        """The comparison that counts. Nothing where nothing was begun."""
         if self._before is None:
-            return None
+            return Finish()
         try:
-            files = await self._tree.changes(self._cwd, self._before)
+            found = await self._tree.changes(self._cwd, self._before)
         except OSError as error:
-            return f"what was changed could not be found out: {error}"
-        await self._say(files)
-        return None
+            return Finish(note=f"what was changed could not be found out: {error}")
+        await self._say(found.files)
+        return Finish(unseen=found.unseen_in_words())
 
     async def _say_delta(self) -> None:
         if self._before is None:
             return
         try:
-            files = await self._tree.changes(self._cwd, self._before)
+            files = (await self._tree.changes(self._cwd, self._before)).files
         except OSError:
             return  # the last comparison tells of it, if it lasts
         if files != self._said and len(files) <= LONGEST_DELTA:

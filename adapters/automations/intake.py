@@ -16,6 +16,7 @@ from handlers.ports.files import Dropped, Folders, Inbox
 from handlers.scheduling import low_disk
 from handlers.task import TASK
 from schemas.names import task_stream
+from schemas.service import NoteWatchDegraded, NoteWatchRestored
 from schemas.task import ReceiveTask, RefuseTask, TaskSpec
 from schemas.task_file import MAX_BYTES, TaskFile, Unreadable, read_task
 
@@ -48,15 +49,29 @@ class Intake:
         self._redact = redact
         self._seen: dict[str, tuple[int, ...]] = {}
         self._known: dict[str, tuple[int, ...]] = {}
+        self._unwatched: tuple[str, float] | None = None
         self.empty = False
 
     async def run(self) -> None:
         while True:
+            await self._tell_watch()
             if await self.scan():
                 await trio.sleep(SETTLE_S)
                 continue
             with trio.move_on_after(RESCAN_S):
                 await self._inbox.hint()
+
+    async def _tell_watch(self) -> None:
+        """Once for each reason why nothing watches the folder, and once when something does again."""
+        reason, now = self._inbox.reason, trio.current_time()
+        told, since = self._unwatched or (None, now)
+        if reason == told:
+            return
+        self._unwatched = None if reason is None else (reason, since)
+        if reason is not None:
+            await self._dispatch(NoteWatchDegraded(**self._stamp(ACTOR), reason=reason))
+        else:
+            await self._dispatch(NoteWatchRestored(**self._stamp(ACTOR), degraded_s=now - since))
 
     async def scan(self) -> bool:
         """Look once; True when some file has still to settle. While the disk is low all wait."""

@@ -121,19 +121,19 @@ class Reconcile:
     async def _note_files(self, task_id: str, state: AttemptState) -> str | None:
         """What the lost attempt had changed is found by its snapshot, and belongs to it.
 
-        A sentence when it could not be found out.
+        A sentence when it could not be found out, or not wholly.
         """
         if state.snapshot is None or state.spec is None:
             return None
         try:
             before = await self._blobs.get(state.snapshot)
-            files = await self._tree.changes(str(state.spec["cwd"]), before)
+            found = await self._tree.changes(str(state.spec["cwd"]), before)
         except OSError as error:
             return f"what was changed could not be found out: {error}"
-        note = NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=files)
+        note = NoteFiles(**self._stamp("service"), task_id=task_id, attempt=state.attempt, files=found.files)
         try:
             await self._dispatch(note)
         except Refused as refused:
             # Whoever held it lives and was faster: it is closed already, and will not be closed twice.
             return refused.sentence
-        return None
+        return found.unseen_in_words()

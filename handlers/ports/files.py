@@ -1,9 +1,33 @@
 """Files: the inbox, what is written for people, working directories, blobs and the disk."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from schemas.attempt import FileChange
+from schemas.shown import shown
+
+NAMED: Final = 3
+"""So many places that could not be looked at are named, the others counted."""
+
+LONGEST_PLACE: Final = 200
+
+
+class Compared(NamedTuple):
+    """What differs from a snapshot, sorted by path; and the places that could not be looked at, each with
+    its reason: what lies there counts as it was, and nobody knows whether it is.
+    """
+
+    files: tuple[FileChange, ...]
+    unseen: tuple[str, ...] = ()
+
+    def unseen_in_words(self) -> str | None:
+        """A sentence for people, None where everything was looked at."""
+        if not self.unseen:
+            return None
+        more = len(self.unseen) - NAMED
+        first = "; ".join(shown(place, LONGEST_PLACE) for place in self.unseen[:NAMED])
+        places = "1 place" if len(self.unseen) == 1 else f"{len(self.unseen)} places"
+        return f"{places} could not be looked at: {first}{f' and {more} more' if more > 0 else ''}"
 
 
 class WorkTree(Protocol):
@@ -13,8 +37,8 @@ class WorkTree(Protocol):
         """A canonical description; equal states give equal bytes. Raises OSError."""
         ...
 
-    async def changes(self, cwd: str, before: bytes) -> tuple[FileChange, ...]:
-        """What differs now from `before`, sorted by path. Raises OSError when that cannot be seen."""
+    async def changes(self, cwd: str, before: bytes) -> Compared:
+        """What differs now from `before`. Raises OSError when nothing of it can be seen."""
         ...
 
 
@@ -45,6 +69,11 @@ class Dropped:
 
 
 class Inbox(Protocol):
+    """The folder `tasks/`. `reason` says why it is not watched, so that hints come late; None where it is."""
+
+    @property
+    def reason(self) -> str | None: ...
+
     async def scan(self) -> list[Dropped]:
         """The task files that lie in `tasks/` now, sorted by age, then name."""
         ...

@@ -65,7 +65,8 @@ def _interrupted(data: Data) -> str:
 
 def _step_finished(data: Data) -> str:
     took = span(data["elapsed_ms"] * 1000)
-    return f"{data['phase']} after {took}, {data['percent_complete']} %{after(data['note'])}"
+    note = after(data["note"] or data.get("unseen"))
+    return f"{data['phase']} after {took}, {data['percent_complete']} %{note}"
 
 
 def _turn_started(data: Data) -> str:
@@ -103,6 +104,10 @@ def _stopping(data: Data) -> str:
         return f"{data['reason']}; {', '.join(data['running'])} is ended now"
     waits = f"waits up to {data['grace_s']:g} s for {', '.join(data['running'])}"
     return f"{data['reason']}; {waits}; a second one stops it now"
+
+
+def _unwatched(data: Data) -> str:
+    return f"{data['reason']}: what is dropped there is found by looking, every second"
 
 
 def _mended(data: Data) -> str:
@@ -159,6 +164,10 @@ TELLING: Final[Mapping[str, Telling]] = {
     ),
     names.AUTOMATION_RESTARTED: Telling("red", _restarted),
     names.MIRROR_REPAIRED: Telling("yellow", _mended),
+    names.WATCH_DEGRADED: Telling("yellow", _unwatched),
+    names.WATCH_RESTORED: Telling(
+        "green", lambda data: f"tasks/ is watched again, after {span(round(data['degraded_s'] * 1e6))}"
+    ),
     names.VIEWS_REBUILT: Telling("yellow", lambda data: str(data["problem"])),
     **HOLDING,
     **MEDIATION,
