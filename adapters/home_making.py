@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters.first_system import Adopted, adopted, has_records, is_first_system, move_away
 from adapters.home import Home, checked
 from adapters.person import actor
 from adapters.safe_files import make_folder, write_atomically
@@ -18,6 +19,7 @@ from eventstore.sqlite.log import SqliteLog
 from handlers.dispatch import draft
 from handlers.path_policy import OWN_FOLDERS
 from handlers.ports.log import HeadRefused
+from schemas.moving import FirstSystemAdopted, NoteAdoption
 from schemas.record import NoteTreeHead, TreeHeadSigned
 from schemas.service import CreateHome, HomeCreated
 from schemas.upcasts import UPCASTS
@@ -45,11 +47,13 @@ class Made:
     created: bool
     unsigned: str | None = None
     """Why no tree head can be signed here, None where one can."""
+    adopted: Adopted | None = None
+    """What came of a folder of the first system."""
 
 
 def make_home(folder: Path, *, register: bool = True) -> Made:
     """Raises Occupied for a folder that cannot be used, NotOurs for another user's home, OSError."""
-    home = fitting(folder)
+    home = fitting(folder, adopting=register)
     if register:
         _refuse_around_keys(home.root)
     if (network := network_volume(home.root)) is not None:
@@ -58,13 +62,15 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
     for name in OWN_FOLDERS:
         make_folder(home.root / name)
     make_folder(home.root / "tasks" / "processed")
+    if is_first_system(home):
+        move_away(home)
     created = _begin_log(home)
     if not (home.root / ".env").exists():
         write_atomically(home.root / ".env", ENV_FILE.encode(), mode=OWNER_ONLY)
     storage = open_storage(home)
     try:
         home_id = storage.source.removeprefix("urn:evt:")
-        unsigned = None
+        unsigned, taken = None, _note_adoption(home, storage)
         if register:
             try:
                 storage.tree.prepare()
@@ -76,26 +82,28 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
         storage.records.catch_up_now()
     finally:
         storage.close()
-    return Made(home.root, home_id, created, unsigned)
+    return Made(home.root, home_id, created, unsigned, taken)
 
 
-def fitting(folder: Path) -> Home:
+def fitting(folder: Path, *, adopting: bool = False) -> Home:
     """The home that is in the folder, or can be made in it. Raises Occupied, NotOurs."""
     if folder.exists() and not folder.is_dir():
         raise Occupied(f"{folder} is a file.", "Name a folder.")
     home = Home(folder.resolve(), named=True)
     if home.log.exists():
         checked(home)
+    if is_first_system(home):
+        if not adopting:
+            raise Occupied(
+                f"{home.root} is a folder of the first system (its records lie in {home.logs}).",
+                "Choose a new folder; `evt init` makes a home of that one.",
+            )
+        return home
     begun = home.log.exists() and home.log.stat().st_size > 0
     if not begun and home.mirror.exists() and home.mirror.stat().st_size:
         raise Occupied(
             f"{home.root} has lost its log, and its mirror {home.mirror} is there.",
             "`evt recover --home DIR`, with this folder, makes the log again from it.",
-        )
-    if (home.logs / "state.json").exists() and not home.log.exists():
-        raise Occupied(
-            f"{home.root} is a folder of the first system (it has logs/state.json).",
-            "Choose a new folder; taking over the old one is not part of this version.",
         )
     return home
 
@@ -111,6 +119,19 @@ def _refuse_around_keys(root: Path) -> None:
             f"{root} holds {keys}, where the private key of its log would lie.",
             "Name a folder of its own for the home, such as ~/evt-home.",
         )
+
+
+def _note_adoption(home: Home, storage: Storage) -> Adopted | None:
+    """Once, whatever was cut off before: what was moved is seen where it lies. Raises OSError."""
+    said_before = storage.log.all(types=frozenset({FirstSystemAdopted.TYPE}))
+    if not has_records(home) or next(said_before, None) is not None:
+        return None
+    found = adopted(home)
+    clock = SystemClock()
+    said: dict[str, Any] = {"moved": found.moved, "pending": found.pending, "left": found.left}
+    command = NoteAdoption(command_id=SystemIds(clock.now).new(), time=clock.now(), actor=actor(), **said)
+    storage.log.append(command.stream, draft(command, [FirstSystemAdopted(**said)], storage.source), ANY)
+    return found
 
 
 def _sign_first(storage: Storage) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import trio
 
+from adapters.first_system import spare
 from adapters.safe_files import inside, write_atomically
 
 
@@ -20,4 +21,5 @@ class OutputFiles:
     def _write(self, path: str, content: bytes) -> None:
         place = inside(self._home, path)
         place.parent.mkdir(parents=True, exist_ok=True)
+        spare(self._home, path)
         write_atomically(place, content)

@@ -44,9 +44,10 @@ class AttemptState:
     known at all. `carry` is the session that the next attempt goes on with; `uncompared` says why the last
     comparison of the attempt failed, `unseen` what it could not look at; `owed` is a good report whose
     checks were not all run: the next attempt runs nothing but them. `check_session` marks the check at
-    work; `rejected` are attempts whose late words were refused. `shaped` is the wish as the mediator put it in order, `answer`
-    what it said to this attempt's agent in the person's place. `correcting` says that `why` is what was
-    wrong with an answer that the next agent is to mend; `conditions` are those of the last claim.
+    work; `rejected` are attempts whose late words were refused. `shaped` is the wish as the mediator put it
+    in order, `answer` what it said to this attempt's agent in the person's place. `correcting` says that
+    `why` is what was wrong with an answer that the next agent is to mend; `conditions` are those of the
+    last claim.
     """
 
     standing: Standing = UNKNOWN

@@ -69,6 +69,7 @@ DECIDERS: Mapping[type[Command], Decider[Any]] = MappingProxyType(
         record.ChangeSigningKey: SYSTEM,
         record.EraseEvent: SYSTEM,
         record.FinishErasure: SYSTEM,
+        moving.NoteAdoption: SYSTEM,
         moving.NoteRecovery: SYSTEM,
         moving.NoteBackup: SYSTEM,
     }

@@ -16,7 +16,14 @@ from schemas.disk import (
     ViewsLagging,
     ViewsRestored,
 )
-from schemas.moving import BackupMade, LogRecovered, NoteBackup, NoteRecovery
+from schemas.moving import (
+    BackupMade,
+    FirstSystemAdopted,
+    LogRecovered,
+    NoteAdoption,
+    NoteBackup,
+    NoteRecovery,
+)
 from schemas.record import (
     ChangeSigningKey,
     EraseEvent,
@@ -70,6 +77,7 @@ _FACT_OF: dict[type[Command], type[Fact]] = {
     ChangeSigningKey: SigningKeyChanged,
     EraseEvent: EventErased,
     FinishErasure: ErasureFinished,
+    NoteAdoption: FirstSystemAdopted,
     NoteRecovery: LogRecovered,
     NoteBackup: BackupMade,
     RefuseTask: TaskRefused,

@@ -140,8 +140,8 @@ def _unreadable(problem: str, line: int) -> BadTemplate:
     return BadTemplate(
         "template_syntax",
         f"the template cannot be read: {said}.",
-        "It may hold values such as {{ task }}, {% if %} … {% endif %} and remarks {# … #}, no more; signs such "
-        "as `{{` that are meant as they stand go between {% raw %} and {% endraw %}.",
+        "It may hold values such as {{ task }}, {% if %} … {% endif %} and remarks {# … #}, no more; signs "
+        "such as `{{` that are meant as they stand go between {% raw %} and {% endraw %}.",
         line,
     )
 

@@ -33,6 +33,19 @@ class BackupMade(Fact):
     destination: str
 
 
+class FirstSystemAdopted(Fact):
+    """The home was made in a folder of the first system: `moved` are its records, where they lie now.
+
+    `pending` are the task files that waited there and lie in `tasks/`, for the service to take them in;
+    `left` says of each other one why it was not taken in.
+    """
+
+    TYPE: ClassVar[str] = names.FIRST_SYSTEM_ADOPTED
+    moved: tuple[str, ...]
+    pending: tuple[str, ...]
+    left: tuple[str, ...]
+
+
 class NoteRecovery(SystemCommand):
     events: Count
     problem: str
@@ -43,3 +56,9 @@ class NoteBackup(SystemCommand):
     position: int = Field(ge=1)
     root: Sha256
     destination: str
+
+
+class NoteAdoption(SystemCommand):
+    moved: tuple[str, ...]
+    pending: tuple[str, ...]
+    left: tuple[str, ...]

@@ -87,6 +87,7 @@ TREE_HEAD_REFUSED: Final = "tree_head_refused"
 SIGNING_KEY_CHANGED: Final = "signing_key_changed"
 EVENT_ERASED: Final = "event_erased"
 ERASURE_FINISHED: Final = "erasure_finished"
+FIRST_SYSTEM_ADOPTED: Final = "first_system_adopted"
 LOG_RECOVERED: Final = "log_recovered"
 BACKUP_MADE: Final = "backup_made"
 

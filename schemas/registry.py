@@ -89,6 +89,7 @@ FACTS: Mapping[str, type[Fact]] = MappingProxyType(
             record.SigningKeyChanged,
             record.EventErased,
             record.ErasureFinished,
+            moving.FirstSystemAdopted,
             moving.LogRecovered,
             moving.BackupMade,
         )

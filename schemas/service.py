@@ -67,7 +67,7 @@ class ViewsRebuilt(Fact):
 
 
 class WatchDegraded(Fact):
-    """The folder `tasks/` is not watched: what is dropped is found by looking every second. Nothing is missed."""
+    """The folder `tasks/` is not watched: what is dropped is found by looking every second, none missed."""
 
     TYPE: ClassVar[str] = names.WATCH_DEGRADED
     reason: str

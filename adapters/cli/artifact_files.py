@@ -10,6 +10,7 @@ from adapters.cli.call import Call
 from adapters.cli.failure import BAD, CONFLICT, GOOD, Failure
 from adapters.cli.progress import Progress
 from adapters.cli.reading import Reading, reading
+from adapters.first_system import spare
 from adapters.safe_files import NotRegular, OutsideHome, inside, open_regular, write_atomically
 from eventstore.file_lock import FileLock
 from projections.artifact import INDEX_PATH, build, index, render
@@ -102,6 +103,7 @@ def _write(root: Path, path: str, content: bytes, tally: Tally) -> None:
     except NotRegular:
         tally.differed.append(path)
     place.parent.mkdir(parents=True, exist_ok=True)
+    spare(root, path)
     write_atomically(place, content)
 
 
