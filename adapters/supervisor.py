@@ -36,6 +36,8 @@ CLOSING_S = 15.0
 """So long the last artifacts, moves and records may take."""
 LONGEST_BACKOFF_S = 60.0
 LOOK_S = 0.25
+FIRST_LOOK_S = 2.0
+"""So long workers wait at the start for what lies in the inbox; a wish may take longer to be understood."""
 DRAINED = "drained"
 NO_ROOM = "the disk is low"
 MEANS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT})
@@ -164,10 +166,21 @@ class Supervisor:
     def _start_work(self, nursery: trio.Nursery) -> None:
         nursery.start_soon(self._keep, "intake", self._crew.intake.run)
         nursery.start_soon(self._keep, "wishes", self._crew.wishes.run)
-        for worker in self._crew.workers:
-            nursery.start_soon(self._keep_worker, worker)
+        nursery.start_soon(self._start_workers, nursery)
         if self._drain_wait_s is not None:
             nursery.start_soon(self._stop_when_drained, self._drain_wait_s)
+
+    async def _start_workers(self, nursery: trio.Nursery) -> None:
+        """Nothing is begun before what lies in the inbox at the start has its place in the queue.
+
+        Else the order of the files would win over their priority. Where it takes long they do not wait.
+        """
+        with trio.move_on_after(FIRST_LOOK_S):
+            await self._crew.intake.looked.wait()
+            while self._crew.feed.live.rows("received"):
+                await self._crew.feed.moved(self._crew.feed.live.position)
+        for worker in self._crew.workers:
+            nursery.start_soon(self._keep_worker, worker)
 
     async def _keep_worker(self, worker: Worker) -> None:
         async def close_claims(error: Exception) -> None:

@@ -18,7 +18,7 @@ from schemas import names
 from schemas.task import CancelTask, PauseTask, ReceiveTask, ResumeTask
 from schemas.task_file import read_task
 from tests.fake_model import PARSED, SHAPED, WELL, FakeModel, end
-from tests.fakes import HOME, ROOT, World
+from tests.fakes import HOME, ROOT, Listening, World
 from tests.world import crew_of, serve
 
 GROUND = Ground(home=HOME, base=ROOT, allowed_root=ROOT, windows=False)
@@ -185,7 +185,7 @@ def test_a_task_cancelled_while_the_model_thinks_never_starts_its_agent() -> Non
             CancelTask(command_id=world.new(), time=world.now(), actor="cli:x", task_id="a", reason="no")
         )
 
-    assert serve(world, model=FakeModel(before=cancel))
+    assert serve(world, model=FakeModel(before=cancel), doorbell=Listening(world))
     (ended,) = told(world, *names.ENDS)
     assert ended.type == names.TASK_CANCELLED and world.orders == []
 
@@ -201,7 +201,7 @@ def test_a_task_paused_while_the_model_thinks_goes_on_after_it_is_resumed() -> N
             dispatch(PauseTask(**envelope, task_id="a", reason="wait"))
         asked.append(purpose)
 
-    assert serve(world, model=FakeModel(before=pause))
+    assert serve(world, model=FakeModel(before=pause), doorbell=Listening(world))
     assert told(world, *names.ENDS) == [] and world.orders == []
     dispatch = Dispatch(world.log, "urn:evt:world", DECIDERS)
     dispatch(ResumeTask(command_id=world.new(), time=world.epoch, actor="cli:x", task_id="a", reason="go"))

@@ -26,7 +26,9 @@ ACTOR = "inbox"
 
 
 class Intake:
-    """`empty` is True when the last scan found nothing that is still to be taken in."""
+    """`empty` is True when the last scan found nothing that is still to be taken in; `looked` is set once
+    all that lay there at the start has been taken in.
+    """
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Intake:
         self._known: dict[str, tuple[int, ...]] = {}
         self._unwatched: tuple[str, float] | None = None
         self.empty = False
+        self.looked = trio.Event()
 
     async def run(self) -> None:
         while True:
@@ -58,6 +61,7 @@ class Intake:
             if await self.scan():
                 await trio.sleep(SETTLE_S)
                 continue
+            self.looked.set()
             with trio.move_on_after(RESCAN_S):
                 await self._inbox.hint()
 
