@@ -94,9 +94,9 @@ def live_views(home: Home, storage: Storage) -> LiveViews:
         position = min(stored.position, storage.log.head())
         for name in LIVE:
             live.load(name, stored.written(name), position)
-        problem = stored.problem
-    if problem is not None:
-        storage.records.distrust_views(problem)
+        spoilt = stored.spoilt
+    if spoilt is not None:
+        storage.records.distrust_views(spoilt)
     return live
 
 

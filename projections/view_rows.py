@@ -36,7 +36,10 @@ class ViewsDamaged(Exception):
 
 
 class ViewRows:
-    """The rows of all views as of one `position`. `problem` says why stored rows were not used."""
+    """The rows of all views as of one `position`. `problem` says why stored rows were not used.
+
+    `spoilt` says it where that is for good: the disk gave them, and they are not what was written.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class ViewRows:
         problem: str | None,
     ) -> None:
         self.problem = problem
+        self.spoilt: str | None = None
         self._log = log
         self._projections = {projection.name: projection for projection in projections}
         self._connection = connection
@@ -174,6 +178,8 @@ class ViewRows:
     def _without_store(self, view: str, error: Exception) -> Fold:
         """The stored view turned out to be damaged: never look there again."""
         self.problem = _unreadable(view, error)
+        if isinstance(error, RowUnreadable):
+            self.spoilt = self.problem
         self._fitting[view] = False
         self._folds.pop(view, None)
         return self._fold(view)

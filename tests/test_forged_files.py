@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import apsw
+import orjson
 import pytest
 
 from eventstore.event import NO_STREAM
@@ -124,20 +125,20 @@ FORGED = {
 
 
 @pytest.mark.parametrize("how", FORGED)
-def test_rows_of_views_that_somebody_forged_change_no_answer_and_stop_no_service(
+def test_rows_of_views_that_somebody_forged_end_no_verb_and_are_made_good_by_the_service(
     home: Path, how: str
 ) -> None:
-    listed = evt(home, "list", "--json").stdout
     with closing(sqlite3.connect(home / "logs" / "views.db", isolation_level=None)) as database:
         for view in ("queue", "tasks", "executors", "to_write"):
             database.execute(FORGED[how].format(view=view))
     answers = [evt(home, *words) for words in (["status"], ["show", "one"], ["list", "--json"])]
     assert [(read.returncode, "Traceback" in read.stderr) for read in answers] == [(0, False)] * 3
-    assert answers[-1].stdout == listed
     drained = evt(home, "run", "--drain")
     assert (drained.returncode, "Traceback" in drained.stderr) == (0, False), drained.stderr
     told = events(home)
     assert sorted(e.stream for e in told if e.type == "task_succeeded") == ["task-one", "task-two"]
     (rebuilt,) = [e.data["problem"] for e in told if e.type == "views_rebuilt"]
     assert "views.db was made anew from the log: the stored view" in rebuilt
+    listed = orjson.loads(evt(home, "list", "--json").stdout)
+    assert {row["id"]: row["status"] for row in listed} == dict.fromkeys(("one", "two"), "succeeded")
     assert evt(home, "replay", "--verify").returncode == 0
