@@ -1,6 +1,7 @@
 """The artifact of a task, from its stream alone: the same events give the same bytes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
@@ -210,6 +211,7 @@ def _outcome(story: Story, report: Mapping[str, Any]) -> dict[str, Any]:
         "claimed": end.get("claimed") or report.get("result_text", ""),
         "verified": end.get("verified", "unchecked"),
         "evidence": list(end.get("evidence", ())),
+        "checks": [asdict(check) for check in stories.checks(story)],
     }
 
 

@@ -12,6 +12,9 @@ from schemas.placed import placed
 
 TOKENS: Final = ("input_tokens", "output_tokens", "cache_read_tokens")
 
+TAIL_LINES: Final = 10
+TAIL_LENGTH: Final = 2048
+
 
 class NothingToWrite(ValueError):
     """The stream has no turn and no end yet, or is no task's."""
@@ -142,6 +145,38 @@ def _take(story: Story, event: Recorded) -> None:
             story.end = event
         case _:
             pass  # tells nothing that the files repeat
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTold:
+    """How a check of the last attempt went; `tail` are its last lines, of one that failed."""
+
+    command: str
+    passed: bool
+    exit_code: int | None
+    tail: str
+
+
+def checks(story: Story) -> list[CheckTold]:
+    """Those of the last attempt, in the order of the task file."""
+    last = sorted(
+        (number, result) for (attempt, number), result in story.checks.items() if attempt == story.attempts
+    )
+    return [
+        CheckTold(
+            result["command"],
+            result["passed"],
+            result["exit_code"],
+            "" if result["passed"] else last_lines(result["output"]["tail"]),
+        )
+        for _, result in last
+    ]
+
+
+def last_lines(said: str) -> str:
+    """The last lines of an output that say something, so many as somebody reads."""
+    lines = [line.rstrip() for line in said.splitlines()]
+    return "\n".join([line for line in lines if line][-TAIL_LINES:])[-TAIL_LENGTH:]
 
 
 def cost(story: Story) -> dict[str, Any]:

@@ -76,6 +76,10 @@ def _outcome(story: Story) -> list[str]:
         lines += [f"  claimed:  {first}", *(f"            {line}" for line in rest)]
     lines.append(f"  verified: {end.get('verified', 'unchecked')}")
     lines += [f"            - {evidence}" for evidence in end.get("evidence", ())]
+    for check in stories.checks(story):
+        said = check.tail.split("\n")
+        if len(said) > 1:  # a single line stands in the evidence
+            lines += [f"  `{check.command}` said last:", *(f"    {line}" for line in said)]
     return [*lines, *_validation(story)]
 
 

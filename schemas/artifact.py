@@ -127,13 +127,26 @@ class Linkage(ArtifactPart):
     blobs: dict[str, Sha256]
 
 
+class CheckOutcome(ArtifactPart):
+    """A check of the last attempt. `tail`: the last lines of one that failed; all of it is a blob."""
+
+    command: str
+    passed: bool
+    exit_code: int | None
+    tail: str
+
+
 class Outcome(ArtifactPart):
-    """`ended`: how the agent's process went; `claimed`: what it says; `verified`: what was found."""
+    """`ended`: how the agent's process went; `claimed`: what it says; `verified`: what was found.
+
+    `checks` may be missing: the first artifacts of this schema were written without.
+    """
 
     ended: Literal["exited", "timeout", "cancelled", "interrupted", "inactivity", "not_started"]
     claimed: str
     verified: Literal["passed", "failed", "unchecked"]
     evidence: tuple[str, ...]
+    checks: tuple[CheckOutcome, ...] = ()
 
 
 class AttemptCost(ArtifactPart):

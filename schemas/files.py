@@ -8,7 +8,10 @@ from schemas.word import Count, Fact, Sha256
 
 
 class ArtifactWritten(Fact):
-    """Receipt: artifact and summary hold everything up to `upto` (a global position)."""
+    """Receipt: artifact and summary hold everything up to `upto` (a global position).
+
+    There is one for each turn of the agent, and one for the end.
+    """
 
     TYPE: ClassVar[str] = names.ARTIFACT_WRITTEN
     path: str

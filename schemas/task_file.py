@@ -9,7 +9,7 @@ from schemas.front_matter import entries, split
 from schemas.shown import quoted
 from schemas.task import Alternative, Criterion, SaidBy
 from schemas.task_body import read_body
-from schemas.task_fields import Fields, agent_for, read_fields
+from schemas.task_fields import KEYS, Fields, agent_for, read_fields
 from schemas.task_text import MAX_BYTES, read_text
 from schemas.unreadable import Unreadable
 
@@ -43,6 +43,7 @@ def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFi
     parts = split(text)
     if parts is None:
         wish = read_wish(text, notes)
+        notes.extend(_like_front_matter(text))
         return TaskFile(
             type=wish.type,
             agent=agent_for(wish.type),
@@ -68,6 +69,15 @@ def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFi
         context=body.context,
         warnings=(*notes, *fields.warnings),
     )
+
+
+def _like_front_matter(text: str) -> list[str]:
+    """A wish that begins with a key of a task file was most likely meant as one."""
+    first = next(line for line in text.split("\n") if line.strip())
+    key = first.partition(":")[0].strip()
+    if ":" not in first or key not in KEYS:
+        return []
+    return [f'The text begins with `{key}:` and is read as a wish: keys stand between two lines "---".']
 
 
 def _waits_for_its_name(after: tuple[str, ...], file_name: str) -> list[str]:

@@ -197,3 +197,16 @@ def test_a_check_needs_a_home_and_good_settings(home: Path, tmp_path: Path) -> N
     (home / ".env").write_text("MAX_CONCURRENT_TASKS=lots\n", encoding="utf-8", newline="\n")
     bad = evt(home, "add", "--check", "look")
     assert (bad.returncode, "MAX_CONCURRENT_TASKS is 'lots'" in bad.stderr) == (2, True)
+
+
+def test_what_a_file_waits_for_may_stand_behind_it(home: Path, tmp_path: Path) -> None:
+    cwd = folder(home)
+    first = write(tmp_path / "q1.task.md", task_text(cwd, after="q2, nobody"))
+    second = write(tmp_path / "q2.task.md", task_text(cwd))
+    checked = orjson.loads(evt(home, "add", "--check", "--json", first, second).stdout)
+    assert checked[0]["waits_for"] == [
+        {"task_id": "q2", "status": "received"},
+        {"task_id": "nobody", "status": "unknown"},
+    ]
+    added = orjson.loads(evt(home, "add", "--json", first, second).stdout)
+    assert added[0]["warnings"] == ["`after` names nobody, which is not known yet."]

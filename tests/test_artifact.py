@@ -130,6 +130,7 @@ def test_a_task_that_succeeded_says_so_in_three_parts(lives: Lives) -> None:
         "claimed": "The roof is mended.",
         "verified": "unchecked",
         "evidence": ("1 file modified",),
+        "checks": (),
     }
     assert found.execution_time == 2.0
     assert found.raw_stdout == "hello"

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from adapters.cli.failure import BAD, GOOD
+from adapters.cli.pasted import pasted
 from eventstore.sqlite.log import SqliteLog
 from eventstore.tree.head import TreeHead
 from eventstore.tree.signed_note import sign
@@ -41,6 +42,8 @@ def test_an_honest_log_is_ok_and_what_stands_behind_the_last_tree_head_is_counte
     )
     assert said.lines[2] == "  unanchored  5 events behind it, which no tree head covers yet"
     assert "the key lies beside the log" in said.err
+    assert "this folder is not in your list of homes" in said.err
+    assert f"`evt init {pasted(str(signed.root))}` takes it up." in said.err
     told = evt("audit", "--json").document
     assert (told["verdict"], told["anchored"], told["unanchored"]) == ("OK", 34, 5)
     assert told["tree_head"]["size"] == 34
@@ -55,6 +58,7 @@ def test_an_anchor_from_elsewhere_is_counted_and_spares_the_warning(
     said = evt("audit", "--anchor", str(anchor))
     assert said.code == GOOD
     assert "the key lies beside the log" not in said.err
+    assert "list of homes" not in said.err
     assert evt("audit", "--json", "--anchor", str(anchor)).document["anchors"] == 2
 
 

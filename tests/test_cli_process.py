@@ -60,6 +60,23 @@ def test_signs_of_any_language_are_written_as_utf8_whatever_the_language_is(
     assert "\x1b" not in text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are Unicode whatever is set")
+def test_a_name_in_utf8_is_not_called_something_else_because_the_language_is_c(
+    home: BuiltHome, tmp_path: Path
+) -> None:
+    place = tmp_path / "hôme"
+    home.root.rename(place)
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    said = evt(home, "list", **ascii_only, EVT_HOME=str(place)).stderr.decode()
+    assert said.startswith(
+        f"evt: {place}/logs/events.db cannot be opened: this process reads names of files as"
+    )
+    assert "set LC_ALL=C.UTF-8" in said
+    said = evt(home, "list", "--home", "hôme", **ascii_only).stderr.decode()
+    assert said.startswith('evt: the argument "hôme" is UTF-8, and this process reads arguments as')
+    assert "Set LC_ALL=C.UTF-8" in said
+
+
 def test_the_lines_of_tail_json_are_those_of_the_log(home: BuiltHome) -> None:
     said = evt(home, "tail", "--json", "-n", "1000", LANG="C", LC_ALL="C")
     assert said.stdout == b"".join(event.line + b"\n" for event in home.log.all())

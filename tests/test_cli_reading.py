@@ -6,9 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from adapters.cli.list_tasks import ENDED_SHOWN
 from adapters.cli.main import call
 from adapters.cli.table import VERBS
 from eventstore.file_lock import FileLock
+from schemas.service import StopRequested
 from tests.homes import START, BuiltHome
 from tests.reading_evt import Evt
 
@@ -104,6 +106,44 @@ def test_an_empty_list_says_how_to_begin(evt: Evt) -> None:
     assert evt("list", "--json").document == []
 
 
+def test_a_list_folds_what_ended_long_ago_and_says_how_many(home: BuiltHome, evt: Evt) -> None:
+    home.queue("lives")
+    refused = [home.refuse() for _ in range(ENDED_SHOWN + 2)]
+    shown = [f"refused-{position}" for position in refused]
+    for stored in (False, True):
+        if stored:
+            home.store_views()
+        said = evt("list")
+        assert [line.split()[0] for line in said.lines[1:]] == ["lives", *shown[2:]]
+        assert "note: 2 more that have ended are not shown: `--all` shows them" in said.err
+        few = evt("list", "-n", "1", "--status", "refused")
+        assert [line.split()[0] for line in few.lines[1:]] == [shown[-1]]
+        assert f"note: {len(refused) - 1} more that have ended are not shown" in few.err
+        whole = evt("list", "--all")
+        assert len(whole.lines) == len(refused) + 2
+        assert "not shown" not in whole.err
+
+
+def test_a_list_for_programs_is_whole_unless_fewer_are_asked_for(home: BuiltHome, evt: Evt) -> None:
+    for _ in range(ENDED_SHOWN + 1):
+        home.refuse()
+    whole = evt("list", "--json")
+    assert (len(whole.document), whole.err) == (ENDED_SHOWN + 1, "")
+    fewer = evt("list", "--json", "-n", "3")
+    assert len(fewer.document) == 3
+    assert f"{ENDED_SHOWN - 2} more that have ended are not shown" in orjson.loads(fewer.err)["note"]
+
+
+def test_a_list_of_none_of_the_ended_says_that_there_are_some(home: BuiltHome, evt: Evt) -> None:
+    home.succeed("one")
+    home.store_views()
+    said = evt("list", "-n", "0")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == "note: 1 more that has ended is not shown: `--all` shows them, `-n N` the newest N.\n"
+    assert evt("list", "-n", "-1").code == 2
+    assert evt("list", "-n", "1", "--all").code == 2
+
+
 # status
 
 
@@ -149,6 +189,21 @@ def test_status_knows_a_service_by_the_lock_that_it_holds(home: BuiltHome, evt: 
     assert evt("status", "--json").document["service"]["state"] == "stopped"
     with lock:
         assert evt("status", "--json").document["service"]["state"] == "busy"
+
+
+def test_status_tells_of_a_service_that_was_told_to_stop(home: BuiltHome, evt: Evt) -> None:
+    home.system(StopRequested(reason="SIGINT", running=("old",), grace_s=30))
+    home.started(pid=77)
+    with FileLock(home.root / "logs" / ".owner"):
+        assert evt("status", "--json").document["service"]["stopping"] is None
+        home.system(StopRequested(reason="SIGINT", running=("d1", "d2"), grace_s=30))
+        service = evt("status", "--json").document["service"]
+        assert (service["state"], service["stopping"]["running"]) == ("running", ["d1", "d2"])
+        line = evt("status").lines[1]
+        assert line.startswith("service  told to stop ")
+        assert line.endswith(" (SIGINT): waits up to 30 s for d1, d2; pid 77, 2 workers")
+    home.stopped()
+    assert evt("status", "--json").document["service"]["stopping"] is None
 
 
 def test_status_gives_the_lock_back(home: BuiltHome, evt: Evt) -> None:

@@ -106,7 +106,7 @@ def test_what_is_wrong_is_one_sentence_and_nothing_is_taken_in(home: Path, tmp_p
         (["add"], 2, "the following arguments are required"),
         (["add", "missing.task.md"], 6, "there is no file missing.task.md"),
         (["add", "x y", "--cwd", "/"], 2, "outside the allowed root"),
-        (["add", "x y", "--type", "dance"], 2, "invalid choice"),
+        (["add", "x y", "--type", "dance"], 2, '--type: "dance" is none of these: it may be analyze,'),
         (["add", ""], 2, ""),
         (["cancel", "nothing"], 6, "there is no task"),
         (["run", "--workers", "0"], 2, "a whole number from 1 to 64"),

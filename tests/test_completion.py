@@ -104,7 +104,7 @@ def test_the_table_of_arguments_is_that_of_the_verbs() -> None:
         ("completion", "p", ["powershell"]),
         ("add --priority", "", ["high", "medium", "low"]),
         ("run --dr", "", offered("run")),
-        ("list --json --status x", "--", ["--status", "--help", "--home", "--color"]),
+        ("list --json --status x", "--", ["--status", "--all", "--help", "--home", "--color"]),
         ("tail --", "--t", []),
         ("run --workers", "", []),
         ("show mow", "p", []),

@@ -120,7 +120,7 @@ BAD = (
     refused(
         "again",
         task("c", "id: WEB-7", title="Another"),
-        "the id WEB-7 belongs to another task, which is succeeded.",
+        "the id WEB-7 belongs to another task, which has succeeded.",
     ),
 )
 HOSTILE = (

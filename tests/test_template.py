@@ -137,6 +137,22 @@ def test_a_fault_is_told_with_its_line(source: str, code: str, line: int) -> Non
     assert "\n" not in bad.sentence
 
 
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("{% for tool in tools %}x", "`{% for %}` is never closed"),
+        ("{% if edits %}x", "`{% if %}` is never closed"),
+        ("{% loop %}", "Encountered unknown tag 'loop'"),
+    ],
+)
+def test_what_cannot_be_read_is_told_shortly_with_all_that_is_allowed(source: str, problem: str) -> None:
+    bad = refused(source)
+    assert bad.sentence == f"the template cannot be read: {problem}."
+    assert bad.remedy.startswith(
+        "It may hold values such as {{ task }}, {% if %} … {% endif %} and remarks {# … #},"
+    )
+
+
 def test_conditions_one_after_the_other_may_be_many() -> None:
     source = "{% if edits %}x" + "{% elif edits %}x" * 2000 + "{% else %}end{% endif %}"
     try:

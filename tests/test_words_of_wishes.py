@@ -115,7 +115,8 @@ def test_every_bad_setting_is_told(tmp_path: Path) -> None:
 
 def test_that_nobody_is_there_is_told_whole_in_status_and_shortly_elsewhere() -> None:
     data = {"purpose": "parse", "by": "rules", "fallback": "unreachable", "sentence": "Start Ollama."}
-    assert MEDIATION[MEDIATION_FINISHED].words(data) == "to understand the wish: by rules, unreachable"
+    told = MEDIATION[MEDIATION_FINISHED].words(data)
+    assert told == "to understand the wish: by rules, no local model answers"
     row = {**FRESH, **data, "model": "m", "asked": 1, "failures": 1, "failed_at": 1}
     told = model_in_words(row, 1)
     assert "Start Ollama." in told and "It is optional" in told
@@ -153,3 +154,12 @@ def test_a_line_that_is_nearly_a_mark_is_told(mark: str) -> None:
     assert told.startswith("Line 7 looks like the mark `**Success Criteria:**` and is read as text")
     well = text.replace(mark, "**Success criteria:**")
     assert read_task(well.encode(), "t.task.md", trusted=True).warnings == ()
+
+
+def test_a_wish_that_begins_as_front_matter_does_is_told_how_that_is_marked() -> None:
+    told = 'The text begins with `type:` and is read as a wish: keys stand between two lines "---".'
+    assert read_task(b"\ntype: analyze\n\nLook at the parser.\n", "t.task.md", trusted=True).warnings == (
+        told,
+    )
+    for text in (b"note: look at the parser", b"type the words anew", b"---\ntype: analyze\n---\nLook.\n"):
+        assert read_task(text, None, trusted=True).warnings == ()

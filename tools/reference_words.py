@@ -46,7 +46,7 @@ An event is one line of the log: JSON with sorted keys and no spaces, in UTF-8. 
 | `stream`, `position` | `task-<id>`, `executor-<name>` or `system`, and its place there, from 0 |
 | `id` | a UUID; a repeat is known by it |
 | `type`, `schema` | its name, and the version of the shape of `data` |
-| `time` | RFC 3339, UTC, microseconds |
+| `time` | RFC 3339, UTC, microseconds; taken before its turn to be written, so it may go back a little |
 | `source` | `urn:evt:` and the id of the home |
 | `actor` | who caused it: `cli:USER`, `inbox`, `service`, `worker:NAME`, `policy:NAME` |
 | `correlation_id`, `causation_id` | the whole story it belongs to; the message that directly caused it |

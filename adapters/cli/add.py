@@ -74,6 +74,7 @@ def run(call: Call) -> int:
         _check_ids(desk, ready)
         added = [_added(call, desk, *one) for one in ready]
         for row, (_, _, spec) in zip(added, ready, strict=True):
+            # At the end: what one waits for may have come with the same call.
             row["warnings"] += _unknown(desk, spec) if row["added"] else []
         serviced = desk.service() is not None
     _say(call, added, serviced=serviced)

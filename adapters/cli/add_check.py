@@ -51,7 +51,7 @@ def check(call: Call, given: Sequence[Given]) -> int:
     with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
         ground, agents = ground_of(home, settings), agents_of(home, settings)
         checking = Checking(log, ground, agents, call.args, Redactor(settings.secrets))
-        rows = [checking.row(one) for one in given]
+        rows = checking.rows(given)
     if call.output.json:
         call.output.document(rows)
     else:
@@ -79,6 +79,13 @@ class Checking:
         self._redactor = redactor
         self._taken: dict[str, TaskState] = {}
         self._written: set[str] = set()
+
+    def rows(self, given: Sequence[Given]) -> list[dict[str, Any]]:
+        """One for each. What it waits for may come behind it, with the same call."""
+        rows = [self.row(one) for one in given]
+        for waits in (one for row in rows for one in row.get("waits_for", ())):
+            waits["status"] = self._task(waits["task_id"]).status
+        return rows
 
     def row(self, given: Given) -> dict[str, Any]:
         task_id: str | None = None

@@ -78,6 +78,8 @@ OWN: Final[Mapping[str, tuple[Argument, ...]]] = {
             "only these: received, queued, running, waiting_retry, waiting_quota,…",
             many=True,
         ),
+        Argument(("-n",), "N", "of what has ended the newest N (default 50; with --json all)"),
+        Argument(("--all",), "", "all that has ended"),
     ),
     "show": (
         Argument((), "ID", "the task's id or its beginning, in any case"),

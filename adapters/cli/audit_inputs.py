@@ -38,11 +38,15 @@ REMEMBERED: Final = "the tree head that your configuration folder remembers"
 
 @dataclass
 class Inputs:
-    """`own_keys`: the keys are those that lie beside the log, so nobody else vouches for them."""
+    """`own_keys`: the keys are those that lie beside the log, so nobody else vouches for them.
+
+    `unlisted` is the home, where it is none of those that this person has made.
+    """
 
     evidence: Evidence
     own_keys: bool
     notes: list[str] = field(default_factory=list)
+    unlisted: Path | None = None
 
 
 def over_rows(path: Path, work: Callable[[Rows], T]) -> T:
@@ -106,11 +110,12 @@ def gathered(call: Call, home: Home | None, folder: Path | None) -> Inputs:
     for name in call.args.anchor:
         heads += _notes_of(Path(name), "anchor")
     keys = given or known[:1]
-    if home is not None and known and TrustedHomes().trusts(home.root):
+    unlisted = None if home is None or TrustedHomes().trusts(home.root) else home.root
+    if home is not None and known and unlisted is None:
         # Not for a copy of a home, such as a backup: that may well be older.
         heads += _remembered(known[0].name)
     tree = folder if folder is not None and folder.is_dir() else None
-    return Inputs(Evidence(_each_once(heads), keys, known, tree), not given, notes)
+    return Inputs(Evidence(_each_once(heads), keys, known, tree), not given, notes, unlisted)
 
 
 def tree_beside(path: Path) -> Path | None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from adapters.cli.audit_inputs import Inputs
 from adapters.cli.call import Call
 from adapters.cli.moments import ago, millisecond, now
+from adapters.cli.pasted import pasted
 from eventstore.audit.findings import Finding, Report
 from eventstore.moment import rfc3339
 from eventstore.tree.signed_note import encoded
@@ -31,6 +32,11 @@ def say(call: Call, report: Report, inputs: Inputs) -> None:
         output.note(f"note: {shown(note)}")
     if inputs.own_keys and not report.anchors and report.verdict == "OK":
         output.note(f"note: {OWN_KEYS}.")
+        if inputs.unlisted is not None:
+            output.note(
+                "note: this folder is not in your list of homes, so what your configuration folder may "
+                f"remember of it was not asked: `evt init {pasted(str(inputs.unlisted))}` takes it up."
+            )
 
 
 def as_document(report: Report, inputs: Inputs) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from adapters.cli.output import Output, named_stdout
 from adapters.cli.table import VERBS
 from adapters.config.environment import environment
 from eventstore.log import LogUnreadable
+from schemas.shown import quoted
 
 
 class _Parser(argparse.ArgumentParser):
@@ -28,6 +29,17 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Argparse itself names an argument without a name by our own word for it, and guesses nothing."""
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(one) for one in action.choices]
+        near = difflib.get_close_matches(str(value), known, n=1)
+        named = f"{'/'.join(action.option_strings)}: " if action.option_strings else ""
+        there = f"it may be {', '.join(known)}" if named else f"`{self.prog}` takes {', '.join(known)}"
+        hint = f"Did you mean {near[0]}?" if near else f"See `{self.prog} --help`."
+        raise Failure(USAGE, "usage", f"{named}{quoted(str(value))} is none of these: {there}.", hint)
 
 
 def main(loaded: Callable[[], None] | None = None) -> int:
@@ -70,13 +82,18 @@ def _run(argv: list[str], environ: dict[str, str], output: Output, loaded: Calla
         _refuse_what_is_not_utf8(argv)
     before, argv = _common_before_the_verb(argv)
     if not argv:
+        if output.json:
+            raise Failure(USAGE, "usage", "no verb is named.", "`evt --help` lists the verbs.")
         output.err.write(_help(output))
         return USAGE
     name, rest = argv[0], argv[1:]
     if name == "help" and rest and not rest[0].startswith("-"):
         name, rest = rest[0], ["--help"]
     if name in ("-h", "--help", "help"):
-        output.write(_help(output))
+        if output.json:
+            output.document([{"verb": one, **verb._asdict()} for one, verb in VERBS.items() if verb.group])
+        else:
+            output.write(_help(output))
         return 0
     if name == "--version":
         name = "version"
@@ -88,6 +105,9 @@ def _run(argv: list[str], environ: dict[str, str], output: Output, loaded: Calla
     gc.enable()  # see start
     args = parser_of(name).parse_args([*before, *rest])
     output = Output(args.color, environ, args.json)
+    if args.home is not None and not args.home.strip():
+        hint = "Name the home's folder; without --home it is EVT_HOME, or the nearest home upward."
+        raise Failure(USAGE, "usage", "--home is empty.", hint)
     if loaded is not None:
         loaded()
     return int(module.run(Call(args, output, environ)))
@@ -110,8 +130,16 @@ def _common_before_the_verb(argv: list[str]) -> tuple[list[str], list[str]]:
 def _refuse_what_is_not_utf8(argv: list[str]) -> None:
     for word in argv:
         if any(0xD800 <= ord(letter) <= 0xDFFF for letter in word):
-            sentence = f"the argument {word!a} is not valid UTF-8."
-            raise Failure(USAGE, "usage", sentence, "Write it in UTF-8.")
+            try:
+                meant = os.fsencode(word).decode("utf-8")
+            except UnicodeError:
+                sentence = f"the argument {word!a} is not valid UTF-8."
+                raise Failure(USAGE, "usage", sentence, "Write it in UTF-8.") from None
+            read_as = sys.getfilesystemencoding()
+            sentence = (
+                f"the argument {quoted(meant)} is UTF-8, and this process reads arguments as {read_as}."
+            )
+            raise Failure(USAGE, "usage", sentence, "Set LC_ALL=C.UTF-8, or take PYTHONUTF8=0 away.")
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:

@@ -39,6 +39,10 @@ STATUS_STYLE: Mapping[str, str] = {
 
 TELLING: Final = 24
 """Columns that the last one of a table should have: in fewer a title tells too little."""
+LEAST: Final = 12
+"""Where others have to be cut for it, it has so many."""
+SHORTEST: Final = 8
+"""No other column is cut to fewer."""
 
 
 @contextmanager
@@ -140,6 +144,7 @@ class Output:
 
         Cells are made safe to show; `styles` names one style a row, for its cell number `styled`.
         `spare` are heads of columns behind that one: a narrow terminal goes without them, in their order.
+        Where that is not enough the widest are cut, so that a row stays a line.
         """
         cells = [[shown(cell) for cell in row] for row in rows]
         widths = [max([width(head), *(width(row[i]) for row in cells)]) for i, head in enumerate(heads)]
@@ -151,14 +156,28 @@ class Output:
             room += widths.pop(at) + 2
             heads = [*heads[:at], *heads[at + 1 :]]
             cells = [[*row[:at], *row[at + 1 :]] for row in cells]
+        if self.terminal:
+            room += _narrowed(widths, min(LEAST, widths[-1]) - room)
+            widths[-1] = min(widths[-1], max(room, SHORTEST))
+            heads, *cells = ([*map(cut, row, widths)] for row in (heads, *cells))
         self.line(self.paint("  ".join(map(padded, heads, widths)).rstrip(), "dim"))
         for number, row in enumerate(cells):
             fitting = [padded(cell, columns) for cell, columns in zip(row, widths, strict=True)]
-            if self.terminal and room > 1:
-                fitting[-1] = cut(row[-1], room)
             if styles:
                 fitting[styled] = self.paint(fitting[styled], styles[number])
             self.line("  ".join(fitting).rstrip())
+
+
+def _narrowed(widths: list[int], lack: int) -> int:
+    """Take so many columns from the widest but the last; how many there were to take."""
+    taken = 0
+    while taken < lack:
+        widest = max(range(len(widths) - 1), key=lambda at: widths[at], default=None)
+        if widest is None or widths[widest] <= SHORTEST:
+            break
+        widths[widest] -= 1
+        taken += 1
+    return taken
 
 
 def _lines_shown(text: str) -> str:

@@ -4,7 +4,8 @@ It exits with 0 also when tasks failed: `evt list` names those, and `evt wait ID
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import trio
@@ -15,6 +16,7 @@ from adapters.cli.call import Call
 from adapters.cli.failure import BAD, CONFLICT, DISK_FAILED, UNAVAILABLE, USAGE, Failure
 from adapters.cli.given import agents_of
 from adapters.cli.moments import now
+from adapters.cli.ownership import stopping_in_words
 from adapters.cli.words.events import event_line
 from adapters.cli.words.task import Around, name_of, waits
 from adapters.cli.writing import at_desk
@@ -29,10 +31,12 @@ from eventstore.text.mirror import MirrorAhead
 from handlers.ports.log import NotNow
 from projections.all_views import BY_NAME
 from projections.view_rows import ViewRows
+from schemas import names
 from schemas.shown import shown
 
 VERBS_TAKE_S = 30.0
 DRAIN_WAIT_S = 60.0
+STOPS: Final = frozenset({names.STOP_REQUESTED})
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,14 +64,17 @@ def run(call: Call) -> int:
         raise Failure(USAGE, "usage", "--drain-wait must be a number of seconds, 0 or more.")
     with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
         if not owner:
-            raise _owned(desk)
+            raise already_running(desk)
         agents = agents_of(desk.home, desk.settings).catalogue()
         for warning in (*agents.warnings, *agents.broken()):
             call.output.note(f"note: {warning}")
         _finish_erasures(call, desk)
+        before = desk.storage.log.head()
         _serve(call, desk, workers or desk.settings.workers, wait_s if call.args.drain else None)
         if call.args.drain:
             _say_what_waits(call, desk)
+            if ended := ended_in_words(desk.storage.log.all(before, types=names.ENDS | {names.TASK_REFUSED})):
+                call.output.note(f"evt: {ended}")
     return 0
 
 
@@ -86,7 +93,8 @@ def _patience(desk: Desk) -> float:
     return BRIEFLY_S if desk.service() else VERBS_TAKE_S
 
 
-def _owned(desk: Desk) -> Failure:
+def already_running(desk: Desk) -> Failure:
+    """Who owns the home, and of one that was told to stop what it waits for."""
     service = desk.service()
     who = (
         f"the service with pid {service.data['process']['pid']}, started {service.when}"
@@ -94,6 +102,10 @@ def _owned(desk: Desk) -> Failure:
         else "another process"
     )
     hint = "One service a home: stop that one first, or leave the work to it."
+    asked = desk.storage.log.all(service.global_position, types=STOPS) if service else ()
+    for stop in asked:
+        told = stopping_in_words({"at": stop.time, **stop.data}, now())
+        hint = f"It was {told}. Wait until it has ended, then start again."
     return Failure(CONFLICT, "already_running", f"the home {desk.home.root} is owned by {who}.", hint)
 
 
@@ -192,6 +204,18 @@ def _leaves(trouble: BaseException) -> Iterator[Exception]:
             yield from _leaves(one)
     elif isinstance(trouble, Exception):
         yield trouble
+
+
+def ended_in_words(events: Iterable[Recorded]) -> str:
+    """How many tasks came to which end, each counted as it ended last; empty where none did."""
+    last = {
+        event.stream if event.type in names.ENDS else str(event.global_position): event.type
+        for event in events
+    }
+    counts = Counter(names.STATUS_OF_END.get(type, "refused") for type in last.values())
+    told = [f"{counts[status]} {status}" for status in names.STATUSES if counts[status]]
+    bad = counts.keys() - {"succeeded"}
+    return ", ".join(told) + (f": `evt list --status {','.join(sorted(bad))}` says why" if bad else "")
 
 
 def _say_what_waits(call: Call, desk: Desk) -> None:

@@ -65,6 +65,9 @@ def run(call: Call) -> int:
         head = log.head()
         if call.args.since is not None:
             start = start_of(call.args.since, log, now())
+            if start > head:
+                # No mistake: with --follow it is what comes.
+                call.output.note(f"note: there is no event {start + 1} yet: the log ends at {head}.")
             stays.say(
                 wanted.of(log.all(start, head, wanted.types))
                 if count is None

@@ -250,7 +250,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "I_UNDERSTAND",
         "false",
-        "Allow `/` or a person's whole folder as CLAUDE_ALLOWED_ROOT.",
+        "Allow your own whole folder, or one that holds it such as `/`, as CLAUDE_ALLOWED_ROOT.",
         _yes,
     ),
 )

@@ -249,11 +249,23 @@ def _header(path: Path) -> bytes:
         finally:
             file.xClose()
     except UnicodeEncodeError as error:
-        raise LogUnreadable(f"{str(path)!a} is no path in UTF-8, which SQLite asks for: rename it") from error
+        raise LogUnreadable(_not_utf8(path)) from error
     except apsw.CantOpenError as error:
         raise LogUnreadable(f"{path} cannot be opened: may this user read it?") from error
     except apsw.Error as error:
         raise translation(error, path) from error
+
+
+def _not_utf8(path: Path) -> str:
+    """What SQLite cannot be given: a name of other bytes, or Python was told to read names in another way."""
+    try:
+        meant = os.fsencode(path).decode("utf-8")
+    except UnicodeError:
+        return f"{str(path)!a} is no path in UTF-8, which SQLite asks for: rename it"
+    return (
+        f"{meant} cannot be opened: this process reads names of files as {sys.getfilesystemencoding()}, and "
+        "SQLite asks for UTF-8: set LC_ALL=C.UTF-8, or take PYTHONUTF8=0 away"
+    )
 
 
 def _settle(connection: apsw.Connection, path: Path, *, read_only: bool) -> None:

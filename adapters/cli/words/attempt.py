@@ -7,6 +7,7 @@ from typing import Any
 from adapters.cli.moments import span
 from adapters.cli.words.holding import check_words
 from eventstore.event import Recorded
+from projections.story import last_lines
 from schemas import names
 
 
@@ -39,9 +40,14 @@ def attempts_in_words(events: Sequence[Recorded]) -> list[str]:
 
 
 def checks_in_words(events: Sequence[Recorded], attempt: int) -> list[str]:
-    """How each check of that attempt went, while the attempt goes on as well."""
-    told = (event.data for event in events if event.type == names.CHECK_FINISHED)
-    return [check_words(data["result"]) for data in told if data["attempt"] == attempt]
+    """How each check of that attempt went, also while it goes on; of a failed one its last lines."""
+    told: list[str] = []
+    for event in events:
+        if event.type == names.CHECK_FINISHED and event.data["attempt"] == attempt:
+            result = event.data["result"]
+            said = "" if result["passed"] else last_lines(result["output"]["tail"])
+            told += [check_words(result), *(f"  {line}" for line in said.splitlines())]
+    return told
 
 
 def _note(attempt: _Attempt, event_type: str, data: Mapping[str, Any]) -> None:

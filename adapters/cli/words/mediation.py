@@ -25,7 +25,10 @@ SAID_BY: Final[Mapping[str, str]] = {
     "default": "by default",
 }
 
-ABSENT: Final = frozenset({"unreachable", "resting"})
+ABSENT: Final[Mapping[str, str]] = {
+    "unreachable": "no local model answers",
+    "resting": "none has answered of late",
+}
 """Why no question was answered where no local model may be wanted at all."""
 
 
@@ -37,9 +40,10 @@ def _started(data: Data) -> str:
 def _finished(data: Data) -> str:
     purpose = PURPOSES[data["purpose"]]
     if data["by"] == "rules":
-        by_rules = f"to {purpose}: by rules, {data['fallback']}"
         # That nobody is there is no fault of a task: `evt status` tells the sentence, once.
-        return by_rules if data["fallback"] in ABSENT else f"{by_rules}: {data['sentence']}"
+        if data["fallback"] in ABSENT:
+            return f"to {purpose}: by rules, {ABSENT[data['fallback']]}"
+        return f"to {purpose}: by rules, {data['fallback']}: {data['sentence']}"
     took = span(data["elapsed_ms"] * 1000)
     tokens = "" if data["output_tokens"] is None else f", {data['output_tokens']} tokens"
     dropped = f"; not taken: {' '.join(data['dropped'])}" if data["dropped"] else ""

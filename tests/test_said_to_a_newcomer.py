@@ -1,0 +1,155 @@
+"""What somebody reads who writes a word wrong, or reads a page for the first time."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.cli.columns import width
+from adapters.cli.output import LEAST, Output
+from adapters.cli.run import already_running
+from adapters.cli.table import VERBS
+from adapters.desk import Desk
+from adapters.home import Home
+from eventstore.event import Recorded
+from schemas import names
+from schemas.service import StopRequested
+from tests.homes import BuiltHome
+from tests.reading_evt import Evt
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[BuiltHome]:
+    with BuiltHome(tmp_path / "home") as built:
+        yield built
+
+
+@pytest.fixture
+def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
+    return Evt(home.root, capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        ("audit 5", '"5" is none of these: `evt audit` takes prove, check-proof.', "See `evt audit --help`."),
+        (
+            "audit prov",
+            '"prov" is none of these: `evt audit` takes prove, check-proof.',
+            "Did you mean prove?",
+        ),
+        ("agents lst", '"lst" is none of these: `evt agents` takes list, show, check.', "Did you mean list?"),
+        ("key chang", '"chang" is none of these: `evt key` takes show, change.', "Did you mean change?"),
+        (
+            "list --color x",
+            '--color: "x" is none of these: it may be auto, always, never.',
+            "See `evt list -",
+        ),
+    ],
+)
+def test_a_wrong_word_is_answered_with_those_there_are_and_the_nearest(
+    evt: Evt, words: str, said: str, hint: str
+) -> None:
+    answer = evt(*words.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"evt: {said}\n     {hint}")
+
+
+def test_a_home_without_a_name_is_no_home_that_is_not_named(evt: Evt) -> None:
+    for words in (("--home", "", "list"), ("list", "--home="), ("init", "--home", " ")):
+        said = evt(*words)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("evt: --home is empty.\n")
+
+
+def test_the_help_for_programs_is_json(evt: Evt) -> None:
+    for words in (("help", "--json"), ("--json", "--help")):
+        shown = {row["verb"]: (row["group"], row["line"]) for row in evt(*words).document}
+        assert shown == {name: (verb.group, verb.line) for name, verb in VERBS.items() if verb.group}
+    nothing = evt("--json")
+    assert (nothing.code, nothing.out) == (2, "")
+    assert orjson.loads(nothing.err)["error"]["message"] == "no verb is named."
+
+
+class Terminal(io.StringIO):
+    """Where it is written, as a terminal is."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Narrow(Output):
+    """On a terminal of so many columns."""
+
+    def __init__(self, columns: int) -> None:
+        self.screen = Terminal()
+        self._columns = columns
+        super().__init__("never", {"TERM": "xterm"}, json=False, out=self.screen)
+
+    @property
+    def width(self) -> int:
+        return self._columns
+
+
+@given(st.lists(st.tuples(*[st.text("ab 漢", min_size=1, max_size=60)] * 4), min_size=1, max_size=5))
+def test_a_row_is_one_line_of_a_terminal_of_forty_columns(rows: list[tuple[str, ...]]) -> None:
+    output = Narrow(40)
+    output.table(rows, ("id", "status", "since", "title, or why"), ["red"] * len(rows), styled=1)
+    lines = output.screen.getvalue().split("\n")[:-1]
+    assert len(lines) == len(rows) + 1
+    assert all(width(line) <= 40 for line in lines)
+
+
+def test_columns_are_cut_only_where_the_last_one_has_too_little() -> None:
+    row = ("a" * 20, "waiting_dependency", "12s ago", "Mend what is broken here")
+    heads = ("id", "status", "since", "title, or why")
+    assert _told(row, heads, 90) == "  ".join(row)
+    assert _told(row, heads, 51 + LEAST) == "  ".join([*row[:3], "Mend what i…"])
+    assert _told(row, heads, 48) == "aaaaaaaaaa…  waiting_dep…  12s ago  Mend what i…"
+
+
+def _told(row: tuple[str, ...], heads: tuple[str, ...], columns: int) -> str:
+    output = Narrow(columns)
+    output.table([row], heads)
+    return output.screen.getvalue().split("\n")[1]
+
+
+def test_a_tail_from_beyond_the_end_says_where_the_log_ends(home: BuiltHome, evt: Evt) -> None:
+    head = home.log.head()
+    said = evt("tail", "--since", f"@{head + 5}")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == f"note: there is no event {head + 5} yet: the log ends at {head}.\n"
+    told = evt("tail", "--json", "--since", f"@{head + 5}")
+    assert orjson.loads(told.err)["note"] == f"there is no event {head + 5} yet: the log ends at {head}."
+    assert evt("tail", "--since", f"@{head + 1}").err == ""
+
+
+class Owned:
+    """A desk at a home of which a service says in the log that it works."""
+
+    def __init__(self, home: BuiltHome) -> None:
+        self.home = Home(home.root, named=True)
+        self.storage = self
+        self.log = home.log
+
+    def service(self) -> Recorded:
+        return list(self.log.all(types=frozenset({names.ORCHESTRATOR_STARTED})))[-1]
+
+
+def test_a_second_service_is_told_that_the_first_one_is_about_to_end(home: BuiltHome) -> None:
+    home.system(StopRequested(reason="SIGINT", running=("old",), grace_s=30))
+    home.started(pid=77)
+    desk = cast(Desk, Owned(home))
+    assert "stop that one first" in already_running(desk).hint
+    home.system(StopRequested(reason="SIGINT", running=("d1",), grace_s=30))
+    told = already_running(desk)
+    assert "is owned by the service with pid 77" in told.sentence
+    assert told.hint.startswith("It was told to stop ")
+    assert told.hint.endswith(
+        " (SIGINT): waits up to 30 s for d1. Wait until it has ended, then start again."
+    )
