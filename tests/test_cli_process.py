@@ -136,7 +136,9 @@ def test_tail_follows_what_others_append_until_it_is_interrupted(home: BuiltHome
 def test_tail_follows_from_a_position_that_is_still_to_come(home: BuiltHome) -> None:
     start = home.log.head() + 2
     with begun(home, "tail", "-f", "--json", "--since", f"@{start}", "--task", "one") as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stderr is not None
+        # Said once it has looked where the log ends: what is written from now on is what comes.
+        assert b"there is no event" in process.stderr.readline()
         for number in range(3):
             home.raw("task-one", "task_dreamt", {"number": number})
         for number in (1, 2):

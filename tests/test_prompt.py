@@ -1,11 +1,12 @@
 """What the agent is told: what others wrote stands inside fences, letter by letter, and nowhere else."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handlers.agents import built_in
@@ -241,19 +242,33 @@ def test_a_template_that_repeats_a_long_task_is_refused() -> None:
     assert broken.value.code == "prompt_too_long"
 
 
-@given(times=st.integers(0, 6), size=st.integers(0, MAX_BESIDE // 2))
-@settings(max_examples=15)
-def test_what_is_added_later_refuses_no_task_that_was_looked_at(times: int, size: int) -> None:
-    agent, found = an_agent("{{ task }}" + "{{ prompt }}" * times), fields(prompt="x" * size)
-    try:
-        check_task(agent, found)
-    except BrokenAgent:
-        assert times * size > MAX_BESIDE // 2
-        return
-    long = "y" * 100_000
-    assert compose(agent, found, FENCE, shaped=long)
-    assert compose_correction(agent, found, FENCE, long, long)
-    assert compose_answer(agent, found, FENCE, long, long)
+def test_what_is_added_later_refuses_no_task_that_was_looked_at() -> None:
+    met = Counter[str]()
+    sizes = st.sampled_from([0, 1, *(MAX_BESIDE // part for part in (8, 6, 4, 3, 2))])
+
+    @given(times=st.integers(0, 6), size=sizes)
+    @example(times=6, size=MAX_BESIDE // 2)
+    @example(times=2, size=MAX_BESIDE // 3)
+    @settings(max_examples=15)
+    def each(times: int, size: int) -> None:
+        agent, found = an_agent("{{ task }}" + "{{ prompt }}" * times), fields(prompt="x" * size)
+        own = 1000
+        try:
+            check_task(agent, found)
+        except BrokenAgent as broken:
+            met["refused"] += 1
+            assert broken.code == "prompt_too_long"
+            assert times * size > MAX_BESIDE - own
+            return
+        met["taken"] += 1
+        assert times * size < MAX_BESIDE
+        long = "y" * 100_000
+        assert compose(agent, found, FENCE, shaped=long)
+        assert compose_correction(agent, found, FENCE, long, long)
+        assert compose_answer(agent, found, FENCE, long, long)
+
+    each()
+    assert met["refused"] and met["taken"], met
 
 
 def test_the_longest_task_is_told_whole() -> None:
