@@ -265,7 +265,7 @@ class WatchdogInbox:
         paths = [Path(os.fsdecode(path)) for path in (event.src_path, event.dest_path) if path]
         if self._folder in paths and event.event_type in ("deleted", "moved"):
             self._lost = True
-        elif not any(path.name.endswith(SUFFIX) for path in paths):
+        elif not any(path.name.endswith(SUFFIX) and path.parent == self._folder for path in paths):
             return
         try:
             # idempotent: a thousand events before the loop's next turn are one call
@@ -298,7 +298,9 @@ class WatchdogInbox:
         self._identity, self._lost = identity, False
         observer = self._make_observer()
         try:
-            observer.schedule(_Telling(self.tell), str(self._folder))
+            # With what lies below: of a file that is moved to where it does not look, watchdog waits half a
+            # second for the other end, and everything after it waits behind that.
+            observer.schedule(_Telling(self.tell), str(self._folder), recursive=True)
             observer.start()
         except (OSError, RuntimeError, UnsupportedLibcError) as error:
             observer.unschedule_all()

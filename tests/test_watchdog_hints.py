@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
-from watchdog.events import FileModifiedEvent
+from watchdog.events import FileModifiedEvent, FileSystemEvent
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, EventEmitter
 
@@ -204,3 +204,41 @@ def test_an_event_after_the_end_is_no_error(home: Path) -> None:
 
     inbox.tell(Event())  # type: ignore[arg-type]
     assert told
+
+
+def test_a_file_that_is_taken_in_is_seen_as_one_move_that_holds_nothing_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a move out of what it sees the watcher waits for the other end, and all that follows waits, too."""
+    (home / "tasks" / "processed").mkdir()
+    seen: list[FileSystemEvent] = []
+    tell = WatchdogInbox.tell
+
+    def telling(inbox: WatchdogInbox, event: FileSystemEvent) -> None:
+        seen.append(event)
+        tell(inbox, event)
+
+    monkeypatch.setattr(WatchdogInbox, "tell", telling)
+    place, archived = home / "tasks" / "a.task.md", home / "tasks" / "processed" / "a.queued.task.md"
+
+    async def story(inbox: WatchdogInbox) -> None:
+        drop(home, "a.task.md")
+        await inbox.hint()
+        place.rename(archived)
+        while not any(event.event_type in ("moved", "deleted") for event in seen):
+            await inbox.hint()
+        gone = next(event for event in seen if event.event_type in ("moved", "deleted"))
+        assert (gone.event_type, gone.src_path, gone.dest_path) == ("moved", str(place), str(archived))
+
+    watched(home, story)
+
+
+def test_what_happens_below_the_inbox_is_no_hint(home: Path) -> None:
+    (home / "tasks" / "processed").mkdir()
+
+    async def story(inbox: WatchdogInbox) -> None:
+        drop(home, "processed/a.queued.task.md")
+        (home / "tasks" / "processed" / "a.queued.task.md").rename(home / "tasks" / "processed" / "b.task.md")
+        assert await no_hint(inbox)
+
+    watched(home, story)
