@@ -1,11 +1,13 @@
 """How tests run here: nobody's own configuration is touched, and Hypothesis times no example."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.known_skips import KNOWN, SkipGate
 from tests.local_model import the_local_model
 from tools.model_lane import Endpoint
 
@@ -17,6 +19,13 @@ settings.register_profile(
     "house", print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """CI runs on Linux: elsewhere tests are skipped because the system has not what they look at."""
+    in_ci = os.environ.get("CI", "").lower() in ("true", "1") and sys.platform == "linux"
+    if in_ci and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SkipGate(KNOWN))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import trio
 
@@ -16,6 +15,7 @@ from adapters.check_runner import CheckRunner, check_environment, shell
 from adapters.process_tree import ProcessTrees
 from handlers.agent_call import SESSION_VARIABLE, UNLESS_SAID
 from schemas.attempt import CheckResult
+from tests.living import living
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the commands are of /bin/sh")
 SECRET = "hunter2-is-a-secret"
@@ -41,18 +41,6 @@ def runner(folder: Path, **changed: Any) -> CheckRunner:
 def check(folder: Path, command: str, cwd: Path | None = None, **changed: Any) -> CheckResult:
     place = folder.resolve() if cwd is None else cwd
     return trio.run(runner(folder, **changed).run, 3, command, str(place), SESSION)
-
-
-def living(marker: str) -> list[int]:
-    """The processes that have the marker among their arguments."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and marker in " ".join(process.cmdline()):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
 
 
 def python(code: str) -> str:

@@ -6,24 +6,15 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from schemas import names
+from tests.living import living
 from tests.service import PATIENCE_S, drop, events, evt, folder, home_at, running, task_text, until
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="kills by signal, and writes for a POSIX shell"
 )
-
-
-def living(marker: str) -> list[int]:
-    """The processes whose arguments hold the marker."""
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if marker in (process.info["cmdline"] or [])
-    ]
 
 
 def test_a_service_killed_during_a_check_leaves_no_check_and_no_unproved_success(tmp_path: Path) -> None:
@@ -36,18 +27,18 @@ def test_a_service_killed_during_a_check_leaves_no_check_and_no_unproved_success
     with running(home) as service:
         until(home, lambda event: event.type == names.CHECK_STARTED)
         deadline = time.monotonic() + PATIENCE_S
-        while not living(seconds):
+        while not living(seconds, whole=True):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         service.send_signal(signal.SIGKILL)
         service.wait()
-    assert living(seconds)
+    assert living(seconds, whole=True)
     assert not [event for event in events(home) if event.type in names.ENDS]
 
     (tmp_path / "go").touch()
     ended = evt(home, "run", "--drain", "--quiet")
     assert ended.returncode == 0, ended.stderr
-    assert not living(seconds), "what a check started does not outlive it"
+    assert not living(seconds, whole=True), "what a check started does not outlive it"
     told = events(home)
     (interrupted,) = [event for event in told if event.type == names.TASK_INTERRUPTED]
     assert interrupted.data["owes_checks"]

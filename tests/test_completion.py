@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from adapters.cli.candidates import FILES, FOLDERS, MOST_IDS, WORDS, Known, answ
 from adapters.cli.main import parser_of
 from adapters.cli.table import VERBS
 from schemas import names
+from tests import completed_home
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt
 from tools import write_completion
@@ -199,22 +200,7 @@ def test_whatever_stands_on_the_line_all_that_is_offered_begins_with_the_word(
 
 # the verb that the scripts ask
 
-HOSTILE = "It's $(touch owned) `touch owned`\t%F{red}:\"\n\x1b[31m;\\"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[BuiltHome]:
-    with BuiltHome(tmp_path / "home") as built:
-        built.succeed("Fix-Total")
-        built.queue("fix-other", title=HOSTILE)
-        built.refuse()
-        built.store_views()
-        yield built
-
-
-@pytest.fixture
-def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
-    return Evt(home.root, capsys)
+home, evt = completed_home.home, completed_home.evt
 
 
 def test_each_id_comes_with_its_status_and_title_on_one_line(evt: Evt) -> None:

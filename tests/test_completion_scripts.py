@@ -5,35 +5,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from adapters.cli.shell_scripts import SCRIPTS
 from schemas import names
+from tests import completed_home
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt
 from tests.typing_shell import SHELLS, TypingShell
 
 ROOT = Path(__file__).resolve().parent.parent
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="the shells and their terminals are POSIX")
-HOSTILE = "It's $(touch owned) `touch owned`\t%F{red}:\"\n\x1b[31m;\\"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[BuiltHome]:
-    with BuiltHome(tmp_path / "home") as built:
-        built.succeed("Fix-Total")
-        built.queue("fix-other", title=HOSTILE)
-        built.refuse()
-        built.store_views()
-        yield built
-
-
-@pytest.fixture
-def evt(home: BuiltHome, capsys: pytest.CaptureFixture[str]) -> Evt:
-    return Evt(home.root, capsys)
+home, evt = completed_home.home, completed_home.evt
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

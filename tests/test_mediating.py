@@ -87,15 +87,6 @@ def test_what_cannot_be_used_is_told_by_a_word_and_a_sentence(text: str, code: s
     assert len(str(unusable.value)) < 400 and str(unusable.value).endswith(".")
 
 
-@given(st.text(max_size=300) | st.binary(max_size=300).map(lambda raw: raw.decode("utf-8", "replace")))
-def test_no_text_of_a_model_does_more_than_be_unusable(text: str) -> None:
-    for wanted in (ParsedWish, shape.ShapedWish, summary.ShortResult, commit_message.WrittenMessage):
-        try:
-            read_reply(text, wanted)
-        except Unusable as unusable:
-            assert unusable.code in ("empty", "not_json", "off_schema")
-
-
 def test_every_field_of_every_answer_is_bounded() -> None:
     def check(value: Any) -> None:
         match value:

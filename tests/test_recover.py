@@ -16,6 +16,7 @@ from eventstore.file_lock import FileLock
 from eventstore.sqlite.check import check
 from eventstore.sqlite.salvage import SalvagedLog
 from schemas import names
+from tests import damaged_home
 from tests.damaged import (
     files_of,
     flip,
@@ -30,34 +31,11 @@ from tests.damaged import (
     whole_again,
     without_wal,
 )
-from tests.exported import lines_of, mirror_of, told
+from tests.exported import mirror_of
 from tests.reading_evt import Evt
 
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return told(tmp_path_factory.mktemp("sound"))
-
-
-@pytest.fixture
-def home(sound: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be hurt."""
-    return Path(shutil.copytree(sound, tmp_path / "home"))
-
-
-@pytest.fixture
-def lines(sound: Path) -> list[bytes]:
-    return lines_of(sound)
-
-
-@pytest.fixture(autouse=True)
-def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
-
-
-@pytest.fixture
-def evt(home: Path, capsys: pytest.CaptureFixture[str]) -> Evt:
-    return Evt(home, capsys)
+sound, home, lines = damaged_home.sound, damaged_home.home, damaged_home.lines
+own_configuration, evt = damaged_home.own_configuration, damaged_home.evt
 
 
 # the log is gone, or is none

@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_moved_stays_where_it_is_and_is_one_task(tmp_path:
 
 
 @posix
-def test_where_no_watch_is_left_files_are_taken_in_all_the_same(tmp_path: Path) -> None:
+def test_where_no_watch_is_left_files_are_taken_in_all_the_same_and_the_log_says_so(tmp_path: Path) -> None:
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("there is no strace here")
@@ -137,6 +137,8 @@ def test_where_no_watch_is_left_files_are_taken_in_all_the_same(tmp_path: Path) 
             begun = until(home, lambda event: event.type == names.ORCHESTRATOR_STARTED)
             drop(home, "one", task_text(folder(home)))
             until(home, of("one", names.TASK_SUCCEEDED))
+            (degraded,) = [event.data for event in events(home) if event.type == names.WATCH_DEGRADED]
+            assert degraded["reason"].startswith("the folder tasks/ cannot be watched")
             os.kill(begun.data["process"]["pid"], signal.SIGTERM)  # strace hands none on
             assert service.wait(PATIENCE_S) == 0
         finally:

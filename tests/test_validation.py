@@ -146,8 +146,9 @@ DECISIONS: dict[str, tuple[AttemptState, str]] = {
 }
 
 
-@pytest.mark.parametrize("code", sorted(DECIDING))
+@pytest.mark.parametrize("code", sorted(DECISIONS))
 def test_an_issue_that_decides_is_tried_again_once_and_then_fails_the_task(code: str) -> None:
+    assert DECISIONS.keys() == DECIDING
     state, measured = DECISIONS[code]
     issue = found(state)[code]
     assert (issue.decides, issue.measured) == (True, measured)
