@@ -8,12 +8,16 @@ nothing that a template does can take a text apart, and nothing in a text is eve
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from schemas.shown import quoted, shortened, shown
+
+KEPT: Final = 32
+"""So many templates stay ready: making one takes longer than filling it in, and each task fills four."""
 
 MAX_DEPTH: Final = 24
 """So deep conditions may stand in each other; Python itself gives up at some hundred."""
@@ -107,10 +111,9 @@ def environment() -> Environment:
 
 def render(source: str, values: Mapping[str, Value]) -> str:
     """The text with marks where the quoted texts belong. Raises BadTemplate."""
-    found = environment()
-    _check(_parsed(found, source), values)
+    _check(_parsed(source), values)
     try:
-        return found.from_string(source).render(values)
+        return _compiled(source).render(values)
     except (TemplateError, SyntaxError, RecursionError, ValueError, TypeError) as trouble:
         raise _unreadable(str(trouble), 1) from None
 
@@ -120,9 +123,17 @@ def names_in(rendered: str) -> frozenset[str]:
     return frozenset(MARK.findall(rendered))
 
 
-def _parsed(found: Environment, source: str) -> nodes.Template:
+@lru_cache(maxsize=KEPT)
+def _compiled(source: str) -> Template:
+    """Raises TemplateError, SyntaxError, RecursionError, ValueError."""
+    return environment().from_string(source)
+
+
+@lru_cache(maxsize=KEPT)
+def _parsed(source: str) -> nodes.Template:
+    """Looked at and never changed: one tree serves all who ask. Raises BadTemplate."""
     try:
-        return found.parse(source)
+        return environment().parse(source)
     except TemplateSyntaxError as trouble:
         said = str(trouble.message or "it cannot be read")
         unclosed = _UNCLOSED.search(said)

@@ -1,6 +1,7 @@
 """How tests run here: nobody's own configuration is touched, and Hypothesis times no example."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -23,6 +24,9 @@ settings.load_profile("house")
 
 def pytest_configure(config: pytest.Config) -> None:
     """CI runs on Linux: elsewhere tests are skipped because the system has not what they look at."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs in its background so, and the programs under test would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     in_ci = os.environ.get("CI", "").lower() in ("true", "1") and sys.platform == "linux"
     if in_ci and not hasattr(config, "workerinput"):
         config.pluginmanager.register(SkipGate(KNOWN))

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment
 
 from handlers.template import BadTemplate, Quoted, Value, Words, environment, names_in, render
 
@@ -191,3 +192,19 @@ def test_whatever_pieces_make_a_template_it_is_filled_in_or_refused(pieces: list
         assert bad.line >= 1
     else:
         assert names_in(rendered) <= {"task", "prompt"}
+
+
+def test_a_template_is_made_ready_once_however_often_it_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted() -> Environment:
+        made.append(1)
+        return environment()
+
+    monkeypatch.setattr("handlers.template.environment", counted)
+    source = "{% if there %}Here: {{ word }}{% endif %} (filled in more than once)"
+    told = {render(source, {"word": word, "there": bool(word)}) for word in ("one", "two", "", "one")}
+    assert told == {"Here: one (filled in more than once)", "Here: two (filled in more than once)"} | {
+        " (filled in more than once)"
+    }
+    assert len(made) == 2, "read once, and made ready once"
