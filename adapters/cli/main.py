@@ -1,23 +1,32 @@
 """The way in: find the verb, read its arguments, run it, and turn what goes wrong into a sentence."""
 
 import argparse
-import difflib
 import gc
 import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from adapters.cli.call import Call
 from adapters.cli.failure import DISK_FAILED, INTERRUPTED, USAGE, Failure
-from adapters.cli.output import Output, named_stdout
+from adapters.cli.output import Output, named_stdout, terminal_columns
 from adapters.cli.table import VERBS
 from adapters.config.environment import environment
 from eventstore.log import LogUnreadable
 from schemas.shown import quoted
+
+PLAIN: Final = 80
+"""Columns of a help page where there is no terminal."""
+
+
+class _Formatter(argparse.RawTextHelpFormatter):
+    """Given its width: argparse would load `shutil` to ask for it, with each verb."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=terminal_columns(PLAIN) - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,10 +44,10 @@ class _Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         known = [str(one) for one in action.choices]
-        near = difflib.get_close_matches(str(value), known, n=1)
+        near = _nearest(str(value), known)
         named = f"{'/'.join(action.option_strings)}: " if action.option_strings else ""
         there = f"it may be {', '.join(known)}" if named else f"`{self.prog}` takes {', '.join(known)}"
-        hint = f"Did you mean {near[0]}?" if near else f"See `{self.prog} --help`."
+        hint = f"Did you mean {near}?" if near else f"See `{self.prog} --help`."
         raise Failure(USAGE, "usage", f"{named}{quoted(str(value))} is none of these: {there}.", hint)
 
 
@@ -98,8 +107,8 @@ def _run(argv: list[str], environ: dict[str, str], output: Output, loaded: Calla
     if name == "--version":
         name = "version"
     if name not in VERBS:
-        near = difflib.get_close_matches(name, [one for one, verb in VERBS.items() if verb.group], n=1)
-        hint = f"Did you mean `evt {near[0]}`?" if near else "`evt --help` lists the verbs."
+        near = _nearest(name, [one for one, verb in VERBS.items() if verb.group])
+        hint = f"Did you mean `evt {near}`?" if near else "`evt --help` lists the verbs."
         raise Failure(USAGE, "usage", f"there is no verb {name!r}.", hint)
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
     gc.enable()  # see start
@@ -145,9 +154,7 @@ def _refuse_what_is_not_utf8(argv: list[str]) -> None:
 def parser_of(name: str) -> argparse.ArgumentParser:
     """What the verb of that name takes; its module is imported for it."""
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
-    parser = _Parser(
-        prog=f"evt {name}", description=module.__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = _Parser(prog=f"evt {name}", description=module.__doc__, formatter_class=_Formatter)
     parser.add_argument("--home", metavar="DIR", help="the home (else EVT_HOME, else the nearest upward)")
     parser.add_argument(
         "--json",
@@ -157,6 +164,11 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
     module.arguments(parser)
     return parser
+
+
+def _nearest(word: str, known: Collection[str]) -> str | None:
+    found: str | None = importlib.import_module("adapters.cli.nearest").nearest(word, known)
+    return found
 
 
 def _help(output: Output) -> str:

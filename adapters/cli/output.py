@@ -1,7 +1,6 @@
 """What a verb says: data on stdout, everything else on stderr, colour only where it can be seen."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -55,6 +54,17 @@ def named_stdout() -> Iterator[None]:
         raise
 
 
+def terminal_columns(otherwise: int) -> int:
+    """As `shutil.get_terminal_size` has them: that module would be loaded for it alone, with each verb."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    with suppress(AttributeError, ValueError, OSError):
+        if (stdout := sys.__stdout__) is not None:
+            return os.get_terminal_size(stdout.fileno()).columns or otherwise
+    return otherwise
+
+
 class Output:
     """One for each call. `json` asks for JSON and nothing else, errors and notes included."""
 
@@ -76,7 +86,7 @@ class Output:
     @property
     def width(self) -> int:
         """Columns of the terminal, 100 where there is none."""
-        return shutil.get_terminal_size((100, 24)).columns or 100
+        return terminal_columns(100)
 
     def paint(self, text: str, *styles: str) -> str:
         """Text in colour, or as it is where colour cannot be seen."""
