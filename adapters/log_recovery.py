@@ -118,7 +118,8 @@ def _with_its_place(problem: str | None, log: SalvagedLog) -> str | None:
     if problem is None or "at event" in problem or log.event(1) is None:
         return problem
     first = next(position for position in itertools.count(1) if log.event(position) is None)
-    return f"{problem}, from event {first} on"
+    # Where every event can be read it is something else of the file that is wrong.
+    return f"{problem}, from event {first} on" if first <= log.last else problem
 
 
 class _Witness:
