@@ -244,3 +244,10 @@ def test_a_reading_verb_at_work_loads_nothing_heavy(home: BuiltHome, verb: str) 
     loaded = set(said.stderr.decode().split())
     assert "apsw" in loaded or name == "create-sample"
     assert loaded.isdisjoint(HEAVY.split())
+
+
+@pytest.mark.parametrize("verb", ["status", "tail"])
+def test_what_only_a_slip_or_a_help_page_needs_is_not_loaded(home: BuiltHome, verb: str) -> None:
+    command = [sys.executable, "-c", LOADED, verb, "--home", str(home.root)]
+    said = subprocess.run(command, cwd=ROOT, env=environment(home), capture_output=True, check=True)
+    assert {"difflib", "shutil", "tempfile"}.isdisjoint(said.stderr.decode().split())

@@ -62,7 +62,11 @@ def run(call: Call) -> int:
             queued = any(row["status"] == "queued" for row in chosen.rows.values())
             if queued and owned(found.home) is False:
                 call.output.note("No service runs in this home: `evt run` does the work.")
-        elif chosen.older == 0 and wanted and found.views.seek("tasks", lambda tasks: tasks.counts("status")):
+        elif (
+            chosen.older == 0
+            and wanted
+            and found.views.seek("tasks", lambda tasks: tasks.counts("status", "succeeded"))
+        ):
             call.output.note(f"no task is {' or '.join(wanted)}.")
         elif chosen.older == 0:
             inbox = found.home.root / "tasks"
@@ -87,7 +91,7 @@ def _most(call: Call) -> int | None:
 def _chosen(views: ViewRows, wanted: Collection[str], most: int | None) -> Chosen:
     live = [status for status in wanted if status not in names.ENDED]
     over = [status for status in wanted if status in names.ENDED]
-    counts = views.seek("tasks", lambda tasks: tasks.counts("status"))
+    counts = views.seek("tasks", lambda tasks: tasks.counts("status", "succeeded"))
     ended = sum(counts.get(status, 0) for status in set(over))
     few = ended if most is None else min(most, ended)
     rows = views.seek("tasks", lambda tasks: tasks.where("status", live)) if live else {}

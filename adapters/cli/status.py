@@ -56,7 +56,7 @@ def run(call: Call) -> int:
 def _gathered(found: Reading, at: int) -> dict[str, Any]:
     views = found.views
     # Those that have ended may be many: only the last of them are read.
-    counts = views.seek("tasks", lambda tasks: tasks.counts("status"))
+    counts = views.seek("tasks", lambda tasks: tasks.counts("status", "succeeded"))
     live = views.seek("tasks", lambda tasks: tasks.where("status", LIVE))
     over = views.seek("tasks", lambda tasks: tasks.last("status", names.ENDED, "ended_at", LAST_ENDED))
     waiting = [(key, row) for key, row in live.items() if row["status"] != "running"]

@@ -1,7 +1,6 @@
 """Read the log's last events, and follow it with -f. Times are in UTC; --json gives the stored lines."""
 
 import argparse
-import difflib
 import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -154,7 +153,8 @@ def _types(options: list[str], log: SqliteLog) -> frozenset[str] | None:
         return None
     strange = sorted(wanted - TELLING.keys())
     if strange and (missing := [name for name in strange if name not in log.count_types()]):
-        near = difflib.get_close_matches(missing[0], TELLING, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"This version knows {', '.join(sorted(TELLING))}."
+        # Loaded by its name, as in `main`: a right word waits for nothing.
+        near = importlib.import_module("adapters.cli.nearest").nearest(missing[0], TELLING)
+        hint = f"Did you mean {near}?" if near else f"This version knows {', '.join(sorted(TELLING))}."
         raise Failure(NOT_FOUND, "not_found", f"there is no event type {quoted(missing[0])}.", hint)
     return frozenset(wanted)
