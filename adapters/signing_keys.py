@@ -8,6 +8,7 @@ from typing import Final
 from platformdirs import user_config_path
 
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink, write_atomically
+from eventstore.regular_file import read_regular
 from eventstore.tree.signed_note import NoteRefused, SigningKey
 
 VARIABLE: Final = "EVT_SIGNING_KEY"
@@ -96,7 +97,7 @@ class SigningKeys:
         Raises OSError, KeyUnusable; not so with a given key, see `remember`.
         """
         try:
-            return self._head.read_bytes()
+            return read_regular(self.head_path)
         except FileNotFoundError:
             return None
         except (OSError, KeyUnusable):
@@ -108,22 +109,23 @@ class SigningKeys:
         """With a given key only where there is a folder to write to. Raises OSError, KeyUnusable."""
         try:
             self._make_folder()
-            write_atomically(self._head, note, mode=OWNER_ONLY)
+            write_atomically(self.head_path, note, mode=OWNER_ONLY)
         except (OSError, KeyUnusable):
             if not self.given:
                 raise
 
     def forget(self) -> None:
         """The log was put back to an older state by somebody who knows that."""
-        unlink(self._head)
+        unlink(self.head_path)
 
     def remove(self) -> None:
         """The home is gone for good: nothing of its key stays. Raises OSError."""
-        for path in (self.path, self.next_path, self._head):
+        for path in (self.path, self.next_path, self.head_path):
             unlink(path)
 
     @property
-    def _head(self) -> Path:
+    def head_path(self) -> Path:
+        """Where the last tree head lies that was signed here. Raises KeyUnusable."""
         return self.path.with_name(f"{self.home_id}.head")
 
     def _make_folder(self) -> None:
@@ -131,7 +133,7 @@ class SigningKeys:
 
     def _read(self, path: Path) -> SigningKey | None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path).decode()
         except FileNotFoundError:
             return None
         except UnicodeDecodeError as error:

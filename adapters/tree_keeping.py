@@ -1,6 +1,7 @@
 """The home's Merkle tree beside its log: tiles brought up to the head, and the head signed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import trio
 
 from adapters.safe_files import write_atomically
 from adapters.signing_keys import VARIABLE, KeyUnusable, SigningKeys
+from adapters.tree_mending import CHECKPOINT, HEADS, hurt, put_right
 from eventstore.file_lock import FileLock
 from eventstore.log import Log
 from eventstore.regular_file import read_regular
@@ -19,8 +21,6 @@ from eventstore.tree.tiles import Tiles, TilesDamaged
 from handlers.ports.log import HeadRefused, HeadStanding
 from schemas import names
 
-HEADS: Final = "heads"
-CHECKPOINT: Final = "checkpoint"
 KEYS: Final = "keys"
 BATCH: Final = 1000
 GO_ON: Final = (
@@ -115,6 +115,7 @@ class TreeKeeping:
 
         Raises HeadRefused, where the log does not follow from those in its own folder either; OSError.
         """
+        self._folder.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if (remembered := self._keys.remembered()) is None:
                 return None
@@ -134,6 +135,26 @@ class TreeKeeping:
                 folder.mkdir()
                 write_atomically(folder / CHECKPOINT, remembered)
                 self._keys.forget()
+
+    def mend_now(self, aside: Callable[[], Path]) -> tuple[str, Path] | None:
+        """What was wrong with the tree heads, and the folder that `aside` named, which holds it now.
+
+        None where each can be read. Raises HeadRefused, OSError.
+        """
+        if not self._folder.is_dir():
+            return None
+        with self._lock:
+            with suppress(HeadRefused):
+                self._signing()  # publishes our own key, should its line be gone
+            try:
+                found = hurt(self._folder, self._keys.head_path, self._known_keys(), self._origin)
+            except KeyUnusable as unusable:
+                raise HeadRefused(str(unusable)) from unusable
+            if not found.places:
+                return None
+            kept = put_right(found, self._folder, aside)
+        places = " and ".join("/".join(path.parts[-2:]) for path in found.places)
+        return f"{places} held what no key of this home has signed", kept
 
     def finish_change(self) -> None:
         """The new key has signed: from now on it alone does."""
@@ -224,7 +245,10 @@ class TreeKeeping:
         try:
             return SignedHead.opened(note, known, self._origin).head
         except NoteRefused as error:
-            raise HeadRefused(f"{path} is no tree head of this home ({error}): run `evt audit`") from error
+            raise HeadRefused(
+                f"{path} is no tree head of this home ({error}): `evt audit` says what else was changed, "
+                "and `evt recover` puts it right from the others"
+            ) from error
 
     def _checked(self, tiles: Tiles) -> TreeHead | None:
         """The newest tree head, after the log and the tiles were held against it. Raises HeadRefused."""

@@ -12,7 +12,8 @@ from schemas.word import Count, Fact, Sha256
 class LogRecovered(Fact):
     """The log was made again from its mirror and from what could be read of it: `events` before this one.
 
-    `kept_as` is the folder in the home that holds what stood there before; null where nothing did.
+    Or what speaks for it was put right: `problem` says what was wrong. `kept_as` is the folder in the home
+    that holds what stood there before; null where nothing did.
     """
 
     TYPE: ClassVar[str] = names.LOG_RECOVERED

@@ -79,3 +79,9 @@ def test_a_home_made_of_a_text_is_good_at_once_where_its_tree_heads_were_signed(
     shutil.rmtree(evt.root)
     assert evt("import", str(text)).code == 0
     assert evt("audit", "--json").document["verdict"] == "OK"
+
+
+def test_one_goes_on_with_it_even_where_its_tree_is_gone(evt: Evt) -> None:
+    shutil.rmtree(evt.root / "logs" / "tree")
+    assert evt("recover", "--from-log").code == 0
+    assert evt("audit", "--json").document["verdict"] == "OK"

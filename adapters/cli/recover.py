@@ -40,10 +40,26 @@ def run(call: Call) -> int:
             raise Failure(BAD, "unrecoverable", str(no), no.hint) from None
     if done.problem is not None:
         _record(call, done)
+    done = _heads_mended(call, done)
     if chosen == "log":
         done = _went_on(call, done)
     _say(call, done)
     return GOOD
+
+
+def _heads_mended(call: Call, done: Recovery) -> Recovery:
+    """A signed tree head that was hurt stops all that come after it, though the log is sound."""
+    with at_desk(call) as desk, desk.ownership() as owner:
+        try:
+            mended = desk.storage.tree.mend_now(lambda: free_aside(desk.home)) if owner else None
+        except HeadRefused as refused:
+            return replace(done, notes=(*done.notes, str(refused)))
+        if mended is None:
+            return done
+        problem, kept = mended[0], mended[1].relative_to(desk.home.root).as_posix()
+        events = desk.storage.raw.head()
+        desk.dispatch(NoteRecovery(**desk.stamp(desk.actor), events=events, problem=problem, kept_as=kept))
+    return replace(done, notes=(*done.notes, f"{problem}: what is whole stays, and that is kept in {kept}"))
 
 
 def _went_on(call: Call, done: Recovery) -> Recovery:

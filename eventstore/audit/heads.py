@@ -188,6 +188,15 @@ def _all_signed(note: bytes, keys: Sequence[VerifyingKey]) -> bool:
     return set(signers) == set(keys)
 
 
+def is_signed(note: bytes, keys: Sequence[VerifyingKey]) -> bool:
+    """Whether one of the keys signed it, and none of them falsely."""
+    try:
+        opened(note, keys)
+    except NoteRefused:
+        return False
+    return True
+
+
 def stated_in(content: bytes, place: str, *, anchor: bool = False) -> tuple[list[Stated], bytes]:
     """The tree heads of a file of notes, whole or not, and the rest: what a write cut short has left.
 

@@ -1,12 +1,17 @@
 """How the trusted tree heads stand to the log: which it agrees with, which not, which lie beyond its end."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from eventstore.audit.erased import Erased
 from eventstore.audit.findings import Finding
-from eventstore.audit.heads import Judged, Stated, Trusted
+from eventstore.audit.heads import Judged, Stated, Trusted, is_signed
 from eventstore.audit.tree import Walk
 from eventstore.tree.signed_note import VerifyingKey
+
+KEPT_ASIDE: Final = (
+    "once it is known how that came, `evt recover` keeps it aside and goes on from those that are whole"
+)
 
 
 class Standing:
@@ -94,8 +99,18 @@ class Standing:
             text = f"{one.place}{_over(one)}: {why}{many}{held}"
             first = good + 1 if self.anchored == good else None
             last = None if first is None else max(self._size, _size(one))
+            remedy = "" if one.anchor or is_signed(one.note, self._judged.keys) else KEPT_ASIDE
             findings.append(
-                Finding("BAD-SIGNATURE", text, first, last, exact=False, good=good, bad=_size(one))
+                Finding(
+                    "BAD-SIGNATURE",
+                    text,
+                    first,
+                    last,
+                    exact=False,
+                    good=good,
+                    bad=_size(one),
+                    remedy=remedy,
+                )
             )
         return findings
 

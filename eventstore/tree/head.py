@@ -122,7 +122,7 @@ def append_note(path: Path, note: bytes) -> bytes:
         if (start and not end) or not BEGINNING.fullmatch(torn):
             raise NotesDamaged(
                 f"{path} holds no signed note at byte {start + end}; put the file back from a backup, "
-                "or move it away"
+                "or let `evt recover` take out what is none"
             )
         missing = b"" if not end or tail.endswith(b"\n\n", 0, end) else b"\n"
         try:
