@@ -14,9 +14,8 @@ from handlers.validation_files import first_of, numbered, outside
 from handlers.validation_shape import names_a_place, talks_of_edits, words_short
 from handlers.validation_text import COMPARED, entropy, similarity
 from handlers.verification import unproved_claims
-from schemas.attempt import ENTROPY, SIMILARITY
 from schemas.turn import TurnReport
-from schemas.validation import Issue, Judged, Validated
+from schemas.validation import ENTROPY, SIMILARITY, Issue, Judged, Validated
 
 DECIDING: Final = frozenset({"empty_output", "edit_in_readonly_task", "truncated_output", "check_failed"})
 """The codes from which an end may follow. No other issue ever changes one."""

@@ -11,14 +11,12 @@ from schemas.front_matter import Entry, Parts, entries, split
 from schemas.shown import has_text, quoted, shown
 from schemas.tools import CHANGING, FORMER, MODES, TOOLS
 from schemas.unreadable import Unreadable
+from schemas.validation import ENTROPY, SIMILARITY
 from schemas.word import Count, Part
 
 MAX_BYTES: Final = 64 * 1024
 """The largest file of an agent. Who reads one needs `MAX_BYTES + 1` bytes of it and no more."""
 MAX_PURPOSE: Final = 200
-SIMILARITY: Final = 0.7
-ENTROPY: Final = 0.8
-"""The thresholds of an agent that names none."""
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """Lower case alone: some file systems know no other difference between two names."""

@@ -8,6 +8,7 @@ from schemas import names
 from schemas.process import ProcessIdentity
 from schemas.task import Priority, TaskCommand
 from schemas.turn import AttemptCommand, Captured
+from schemas.validation import ENTROPY, SIMILARITY
 from schemas.word import Count, Fact, Microseconds, Part, Sha256, Usd
 
 ErrorClass = Literal[
@@ -32,11 +33,9 @@ Change = Literal["created", "modified", "deleted", "renamed"]
 
 Verified = Literal["passed", "failed", "unchecked"]
 
-SIMILARITY: Final = 0.7
-ENTROPY: Final = 0.8
 VALIDATION_RETRIES: Final = 1
 VALIDATION_BACKOFF: Final = 2.0
-"""What holds where neither a setting nor an agent says so, and of every claim that names none of them."""
+"""How often, and by what each wait is longer: where no setting says so, and of a claim that names neither."""
 
 
 class FileChange(Part):

@@ -1,11 +1,15 @@
 """What was measured of an attempt: of the mediator's prompt, and of what the agent left behind."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
 from schemas import names
 from schemas.word import Fact, Part
+
+SIMILARITY: Final = 0.7
+ENTROPY: Final = 0.8
+"""The thresholds where neither a setting nor an agent names one, and of every claim that tells none."""
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

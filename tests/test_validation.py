@@ -12,10 +12,10 @@ from handlers.attempt import ATTEMPT
 from handlers.attempt_state import AttemptState, Tries
 from handlers.validation import DECIDING
 from schemas import names
-from schemas.attempt import ENTROPY, SIMILARITY, EndAttempt
+from schemas.attempt import EndAttempt
 from schemas.file_changes import FileChanges
 from schemas.task import TaskType
-from schemas.validation import Issue, Validated
+from schemas.validation import ENTROPY, SIMILARITY, Issue, Validated
 from schemas.word import Fact
 from tests.rule_bench import CONDITIONS, Bench, check, report, spec, stderr
 
