@@ -4,6 +4,7 @@ Nothing that it wrote is deleted or written into. Its artifacts and summaries st
 a task of the same name leaves its own there.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ LOOKED_AT: Final = 2**16
 LARGEST: Final = 16 * 2**20
 """Bytes of its list of files that waited, and of an artifact."""
 
+NAMED: Final = 100
+"""So many files that were not taken in are named, the rest counted."""
+
 ENDING: Final = ".task.md"
 
 
@@ -55,22 +59,27 @@ def is_first_system(home: Home) -> bool:
     return (home.logs / STATE).is_file() or _is_its_log(home.mirror)
 
 
+def records_of(home: Home) -> Path:
+    """The folder that its records are moved to."""
+    return home.logs / V1
+
+
 def move_away(home: Home) -> None:
     """Put its records where ours cannot meet them. What a try that was cut off has moved stays moved.
 
     Raises FileExistsError, OSError.
     """
-    make_folder(home.logs / V1)
+    make_folder(records_of(home))
     for source in _records(home):
-        target = home.logs / V1 / source.name
+        target = records_of(home) / source.name
         if os.path.lexists(target):
-            raise FileExistsError(17, "it stands there already", str(target))
+            raise FileExistsError(errno.EEXIST, "it stands there already", str(target))
         replace(source, target)
 
 
 def has_records(home: Home) -> bool:
     """Whether something of the first system was moved away here."""
-    return (home.logs / V1).is_dir()
+    return records_of(home).is_dir()
 
 
 def adopted(home: Home) -> Adopted:
@@ -78,11 +87,11 @@ def adopted(home: Home) -> Adopted:
 
     The first system's list may be anybody's: only files inside the folder are looked at.
     """
-    moved = sorted(f"logs/{V1}/{path.name}" for path in (home.logs / V1).iterdir())
+    moved = sorted(shown(f"logs/{V1}/{path.name}") for path in records_of(home).iterdir())
     pending: list[str] = []
     left: list[str] = []
     try:
-        listed = _listed(home.logs / V1 / STATE)
+        listed = _listed(records_of(home) / STATE)
     except (OSError, ValueError, NotRegular) as problem:
         listed = []
         left.append(f"logs/{V1}/{STATE} cannot be read ({problem}): nothing that it lists was taken in")
@@ -92,6 +101,8 @@ def adopted(home: Home) -> Adopted:
         except (OSError, ValueError) as problem:
             why = getattr(problem, "strerror", None) or str(problem)
             left.append(f"{shown(name, 200)} was not taken in: {why}")
+    if len(left) > NAMED:
+        left[NAMED:] = [f"{len(left) - NAMED} more were not taken in, either"]
     return Adopted(tuple(moved), tuple(dict.fromkeys(pending)), tuple(left))
 
 
@@ -157,7 +168,7 @@ def _into_inbox(home: Home, name: str) -> str:
     wanted = f"tasks/{stem if dot_task else source.name.removesuffix('.md')}{ENDING}"
     if source == home.root / wanted:
         if not source.is_file():
-            raise FileNotFoundError(2, "it is not there any more", str(source))
+            raise FileNotFoundError(errno.ENOENT, "it is not there any more", str(source))
         return wanted
     content = read_at_most(source, MAX_BYTES + 1)
     target = inside(home.root, wanted)

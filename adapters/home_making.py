@@ -1,10 +1,12 @@
 """Make a home: its folders, its log with the first event, its settings file."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.first_system import Adopted, adopted, has_records, is_first_system, move_away
+from adapters.first_system import Adopted, adopted, has_records, is_first_system, move_away, records_of
 from adapters.home import Home, checked
 from adapters.person import actor
 from adapters.safe_files import make_folder, write_atomically
@@ -58,10 +60,13 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
         _refuse_around_keys(home.root)
     if (network := network_volume(home.root)) is not None:
         raise Occupied(refusal(home.root, network), "Name a folder on a disk of this machine.")
+    folders = [home.root / name for name in (*OWN_FOLDERS, "tasks/processed")]
+    _refuse_what_is_no_folder([*folders, records_of(home)])
+    if (kept := records_of(home)).is_symlink():
+        raise Occupied(f"{kept} is a link, and records are moved there.", "Move the link away.")
     make_folder(folder)
-    for name in OWN_FOLDERS:
-        make_folder(home.root / name)
-    make_folder(home.root / "tasks" / "processed")
+    for own in folders:
+        make_folder(own)
     if is_first_system(home):
         move_away(home)
     created = _begin_log(home)
@@ -119,6 +124,14 @@ def _refuse_around_keys(root: Path) -> None:
             f"{root} holds {keys}, where the private key of its log would lie.",
             "Name a folder of its own for the home, such as ~/evt-home.",
         )
+
+
+def _refuse_what_is_no_folder(folders: Sequence[Path]) -> None:
+    """Before any of them is made. Raises Occupied."""
+    for folder in folders:
+        if os.path.lexists(folder) and not folder.is_dir():
+            hint = "Move it away, or name another folder for the home."
+            raise Occupied(f"{folder} is no folder, and the home needs one there.", hint)
 
 
 def _note_adoption(home: Home, storage: Storage) -> Adopted | None:

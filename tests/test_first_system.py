@@ -1,6 +1,8 @@
 """`evt init` in a folder of the first system: its records are kept, and what waited is taken in."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -188,3 +190,49 @@ def test_a_path_of_either_system_is_taken_from_the_folder_on(written: str, relat
         assert _relative(home, written) == relative
     except ValueError:
         assert relative is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as text")
+def test_a_record_whose_name_is_no_text_is_moved_and_named(old: Path) -> None:
+    strange = os.fsencode(old / "logs") + b"/orchestrator.log.\xff"
+    os.close(os.open(strange, os.O_CREAT))
+    made = make_home(old)
+    assert made.adopted is not None
+    assert "logs/v1/orchestrator.log.\\udcff" in adoption(old)["moved"]
+    assert os.path.lexists(os.fsencode(old / "logs") + b"/v1/orchestrator.log.\xff")
+
+
+def a_file(place: Path, _: Path) -> None:
+    place.write_bytes(b"mine")
+
+
+def a_link(place: Path, elsewhere: Path) -> None:
+    elsewhere.mkdir()
+    place.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("hurdle", [a_file, a_link])
+def test_records_are_moved_into_a_folder_of_the_home_alone(
+    old: Path, tmp_path: Path, hurdle: Callable[[Path, Path], None]
+) -> None:
+    hurdle(old / "logs" / "v1", tmp_path / "elsewhere")
+    with pytest.raises(Occupied, match="v1 is"):
+        make_home(old)
+    assert (old / "logs" / "events.ndjson").read_bytes() == EVENT
+    assert not (old / "blobs").exists()
+
+
+def test_a_file_where_a_home_has_a_folder_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "results").write_bytes(b"mine")
+    with pytest.raises(Occupied, match="results is no folder"):
+        make_home(tmp_path / "home")
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["results"]
+
+
+def test_of_very_many_files_that_are_gone_a_hundred_are_named_and_the_rest_counted(old: Path) -> None:
+    waiting(old, *(f"tasks/gone-{number}.task.md" for number in range(250)))
+    make_home(old)
+    left = adoption(old)["left"]
+    assert len(left) == 101
+    assert left[-1] == "150 more were not taken in, either"
