@@ -39,6 +39,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Argparse itself says "invalid int value"."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError:
+            name = "/".join(action.option_strings) or action.metavar
+            wanted = "a whole number" if action.type is int else "a number"
+            sentence = f"{name} is {quoted(arg_string)}; it must be {wanted}."
+            raise Failure(USAGE, "usage", sentence, f"See `{self.prog} --help`.") from None
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Argparse itself names an argument without a name by our own word for it, and guesses nothing."""
         if action.choices is None or value in action.choices:
