@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.cli.words.task import circle_of
+from adapters.cli.words.others import NAMED, Others, some_of
 from projections.projection import Row
 from tests.service import evt, folder, home_at, task_text
 
@@ -50,14 +50,50 @@ def test_a_task_waits_for_itself_just_where_it_is_among_those_it_waits_for(
     tasks: dict[str, tuple[str, list[str]]],
 ) -> None:
     rows = as_rows(tasks)
+    others = Others(rows.get)
     for key, row in rows.items():
-        circle = circle_of(row, rows.get)
+        circle = others.circle(row)
         assert bool(circle) == (key in reached(rows, key))
         if circle:
             assert (circle[0], circle[-1]) == (row["task_id"], row["task_id"])
             assert len({*circle}) == len(circle) - 1
         for one, next_one in itertools.pairwise(circle):
             assert next_one in rows[one.lower()]["waits_for"]
+
+
+def row(name: str, *waits_for: str) -> Row:
+    return {"task_id": name, "status": "waiting_dependency", "waits_for": list(waits_for)}
+
+
+def test_of_two_ways_back_the_shorter_one_is_told() -> None:
+    rows = {"a": row("A", "B", "C"), "b": row("B", "C"), "c": row("C", "A"), "d": row("D", "A")}
+    others = Others(rows.get)
+    assert others.circle(rows["a"]) == ["A", "C", "A"]
+    assert others.circle(rows["b"]) == ["B", "C", "A", "B"]
+    assert others.circle(rows["d"]) == []
+
+
+class Counted(dict[str, Row]):
+    asked = 0
+
+    def row(self, key: str) -> Row | None:
+        self.asked += 1
+        return self.get(key)
+
+
+def test_a_long_chain_is_looked_through_once_for_a_whole_list() -> None:
+    rows = Counted({f"t{n}": row(f"t{n}", f"t{n + 1}") for n in range(2000)})
+    others = Others(rows.row)
+    assert not any(others.circle(one) for one in rows.values())
+    assert rows.asked <= len(rows) + 1
+
+
+def test_of_a_large_circle_a_few_are_named() -> None:
+    rows = {f"t{n}": row(f"t{n}", f"t{(n + 1) % 50}") for n in range(50)}
+    circle = Others(rows.get).circle(rows["t7"])
+    assert len(circle) == 51
+    assert some_of(circle) == [*circle[:NAMED], "43 more"]
+    assert some_of(circle[: NAMED + 1]) == circle[: NAMED + 1]
 
 
 def test_list_show_and_a_drain_name_the_circle_and_what_to_do(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.cli.moments import day, now
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, status_of, waits
 from eventstore.file_lock import FileLock
 from projections.summary import summary
@@ -97,11 +98,12 @@ def test_what_waits_for_its_moment_has_a_colour_of_its_own(home: BuiltHome, evt:
 def test_a_moment_that_is_near_is_told_by_how_far_away_it_is(home: BuiltHome, evt: Evt) -> None:
     tried(home, "net", retried())
     row = evt("list", "--json").document[0]
-    before = Around(lambda _: None, LATER - 12 * SECOND)
+    before = Around(Others(lambda _: None), LATER - 12 * SECOND)
     assert waits(row, before) == "again in 12s: no answer from the model."
-    assert waits(row, Around(lambda _: None, LATER - 3601 * SECOND)).startswith("again at 2090-")
-    assert waits(row, Around(lambda _: None, LATER + SECOND)) == "due now"
-    assert waits(row, Around(lambda _: None, LATER, served=False)) == "due now, no service runs: `evt run`"
+    assert waits(row, Around(Others(lambda _: None), LATER - 3601 * SECOND)).startswith("again at 2090-")
+    assert waits(row, Around(Others(lambda _: None), LATER + SECOND)) == "due now"
+    unserved = Around(Others(lambda _: None), LATER, served=False)
+    assert waits(row, unserved) == "due now, no service runs: `evt run`"
 
 
 def test_a_task_that_is_asked_for_again_waits_no_longer(home: BuiltHome, evt: Evt) -> None:

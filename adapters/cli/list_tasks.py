@@ -11,6 +11,7 @@ from adapters.cli.moments import ago, now
 from adapters.cli.output import STATUS_STYLE
 from adapters.cli.ownership import owned
 from adapters.cli.reading_views import reading_views
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, at_work, line_of, name_of, since, status_of
 from projections.executors import PROJECTION as EXECUTORS
 from projections.projection import Row
@@ -105,7 +106,7 @@ def _say(call: Call, chosen: dict[str, Row], views: ViewRows) -> None:
     at = now()
     running = views.seek("tasks", lambda tasks: tasks.where("status", ("running",)))
     around = Around(
-        lambda key: views.row("tasks", key),
+        Others(lambda key: views.row("tasks", key)),
         at,
         at_work(running.values()),
         executors=views.rows("executors"),

@@ -18,6 +18,7 @@ from adapters.cli.given import agents_of
 from adapters.cli.moments import now
 from adapters.cli.ownership import stopping_in_words
 from adapters.cli.words.events import event_line
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, name_of, waits
 from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
@@ -222,7 +223,9 @@ def _say_what_waits(call: Call, desk: Desk) -> None:
     """Tasks that wait longer than the drain would: listed, never dropped."""
     projections = [BY_NAME[name] for name in ("queue", "tasks", "executors")]
     with ViewRows.open(desk.home.views, desk.storage.log, projections) as views:
-        around = Around(lambda key: views.row("tasks", key), now(), executors=views.rows("executors"))
+        around = Around(
+            Others(lambda key: views.row("tasks", key)), now(), executors=views.rows("executors")
+        )
         for key in sorted(views.rows("queue")):
             row = views.row("tasks", key)
             if row is not None:

@@ -11,6 +11,7 @@ from adapters.cli.moments import now
 from adapters.cli.ownership import owned
 from adapters.cli.reading import Reading, reading
 from adapters.cli.task_page import Page, refused_page, task_page
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, at_work, name_of
 from eventstore.event import Recorded
 from handlers.scheduling import CLAIMABLE
@@ -49,7 +50,7 @@ def _around(found: Reading, row: Row, at: int) -> Around:
     """What else matters for one that waits for a worker; of others less is looked up."""
     due = row["status"] in CLAIMABLE
     return Around(
-        lambda other: found.views.row("tasks", other),
+        Others(lambda other: found.views.row("tasks", other)),
         at,
         at_work(found.views.rows("queue").values()) if due else (),
         served=not due or owned(found.home) is not False,

@@ -16,6 +16,7 @@ from adapters.cli.reading_views import Reading, reading_views
 from adapters.cli.words.disk import low_in_words
 from adapters.cli.words.events import TELLING, words
 from adapters.cli.words.mediation import model_in_words
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, at_work, ended, name_of, since, status_of, waits
 from eventstore.log import Log
 from handlers.scheduling import low_disk
@@ -65,7 +66,8 @@ def _gathered(found: Reading, at: int) -> dict[str, Any]:
     serving = service(found.home, found.log, types)
     # Whoever holds the home, a verb or a service, may bring the work on; None is not known.
     served, executors = serving["owned"] is not False, views.rows("executors")
-    around = Around(lambda key: views.row("tasks", key), at, at_work(live.values()), served, executors)
+    others = Others(lambda key: views.row("tasks", key))
+    around = Around(others, at, at_work(live.values()), served, executors)
     running = []
     for key, row in live.items():
         if row["status"] == "running":

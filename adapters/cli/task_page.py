@@ -50,7 +50,7 @@ def task_page(
     page.part("or else", alternatives_in_words(events), "yellow")
     page.part("mediator", mediated_in_words(events))
     page.part("now", [why] if why else [], "yellow")
-    page.part("what to do", [f"- {action}" for action in to_go_on(row, around.row_of)])
+    page.part("what to do", [f"- {action}" for action in to_go_on(row, around.others)])
     page.part("paused", _paused(row, events), "yellow")
     page.part("attempts", attempts_in_words(events))
     page.part("checks", checks_in_words(events, row["attempt"]))

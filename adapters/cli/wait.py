@@ -17,6 +17,7 @@ from adapters.cli.ownership import owned
 from adapters.cli.progress import Progress
 from adapters.cli.reading import Reading, reading
 from adapters.cli.reading_log import reading_log
+from adapters.cli.words.others import Others
 from adapters.cli.words.task import Around, again_at, ended, name_of, status_of, to_go_on, waits
 from handlers.scheduling import CLAIMABLE, EVERY
 from projections import tasks
@@ -110,8 +111,8 @@ def _say_what_keeps_it(call: Call, key: str, row: Row, seen: Reading) -> None:
     if row["status"] == "paused":
         call.output.note(f"note: it is paused, so nothing moves until `evt resume {shown(key)}`.")
     elif row["status"] == "waiting_dependency":
-        around = Around(lambda other: seen.views.row("tasks", other), now())
-        said = "; ".join([waits(row, around), *to_go_on(row, around.row_of)])
+        around = Around(Others(lambda other: seen.views.row("tasks", other)), now())
+        said = "; ".join([waits(row, around), *to_go_on(row, around.others)])
         call.output.note(f"note: it {shown(said)}.")
     elif row["status"] in CLAIMABLE and every is not None and every["paused"]:
         call.output.note("note: the queue is paused, so nothing is begun until `evt resume`.")

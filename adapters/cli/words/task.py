@@ -1,18 +1,16 @@
 """A task's row in the words of a list: why it waits, how it ended, since when."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from adapters.cli.moments import UNITS, minute, span
+from adapters.cli.words.others import Others, some_of
 from handlers.path_policy import overlap
 from handlers.scheduling import EVERY, low_disk
 from projections.projection import Row
 from projections.tasks import HELD_BACK
 from schemas import names
-
-RowOf = Callable[[str], Row | None]
-"""Looks up the row of another task by its key."""
 
 SOON: Final = UNITS["h"] * 1_000_000
 """A moment that is nearer (µs) is told by how far away it is."""
@@ -26,7 +24,7 @@ class Around(NamedTuple):
     `served` is False where it is known that no service runs, and that shall be told of each task.
     """
 
-    row_of: RowOf
+    others: Others
     now: int
     at_work: tuple[Row, ...] = ()
     served: bool = True
@@ -92,7 +90,7 @@ def waits(row: Row, around: Around) -> str:
     if row["status"] == "received":
         said.append("has no place in the queue yet")
     if row["waits_for"] and row["status"] == "waiting_dependency":
-        said.append(_waits_for(row, around.row_of))
+        said.append(_waits_for(row, around.others))
     if later:
         said.append(f"not before {minute(row['not_before'])} (in {span(row['not_before'] - around.now)})")
     elif row["status"] == "queued":
@@ -100,44 +98,23 @@ def waits(row: Row, around: Around) -> str:
     return ", ".join(said)
 
 
-def to_go_on(row: Row, row_of: RowOf) -> list[str]:
+def to_go_on(row: Row, others: Others) -> list[str]:
     """What a person can do for one that waits for others, where nothing goes on by itself."""
     if row["status"] != "waiting_dependency":
         return []
     said: list[str] = []
     for name in row["waits_for"]:
-        other = row_of(name.lower())
+        other = others.row(name)
         if other is None:
             said.append(f"add a task of the id {name}")
         elif other["status"] in ("failed", "cancelled"):
             said.append(f"`evt retry {name}` has that done again, and this one follows")
         elif other["status"] == "paused":
             said.append(f"`evt resume {name}` lets that go on, and this one follows")
-    if circle := circle_of(row, row_of):
-        all_of_them = ", ".join(circle[1:])
+    if circle := others.circle(row):
+        all_of_them = ", ".join(some_of(circle[1:]))
         said.append(f"none of {all_of_them} ever begins: cancel them, and add them anew with other ids")
     return [*said, f"`evt cancel {row['task_id']}` takes it back"] if said else []
-
-
-def circle_of(row: Row, row_of: RowOf) -> list[str]:
-    """The ids along which a task waits for itself, itself first and last; empty where it does not.
-
-    The shortest such way: breadth first, each task looked up once.
-    """
-    start = str(row["task_id"])
-    ways: list[list[str]] = [[start]]
-    seen = set[str]()
-    for way in ways:  # grows while it is walked
-        at = row if len(way) == 1 else row_of(way[-1].lower())
-        if at is None or at["status"] != "waiting_dependency":
-            continue
-        for name in at["waits_for"]:
-            if name.lower() == start.lower():
-                return [*way, start]
-            if name.lower() not in seen:
-                seen.add(name.lower())
-                ways.append([*way, name])
-    return []
 
 
 def again_at(row: Row, now: int) -> str:
@@ -224,12 +201,12 @@ def spent(cost: Mapping[str, Any]) -> str:
     )
 
 
-def _waits_for(row: Row, row_of: RowOf) -> str:
-    if circle := circle_of(row, row_of):
-        return f"waits for itself: {' after '.join(circle)}"
-    return f"waits for {', '.join(_other(name, row_of) for name in row['waits_for'])}"
+def _waits_for(row: Row, others: Others) -> str:
+    if circle := others.circle(row):
+        return f"waits for itself: {' after '.join(some_of(circle))}"
+    return f"waits for {', '.join(_other(name, others) for name in row['waits_for'])}"
 
 
-def _other(name: str, row_of: RowOf) -> str:
-    row = row_of(name.lower())
+def _other(name: str, others: Others) -> str:
+    row = others.row(name)
     return f"{name} ({'unknown' if row is None else row['status']})"
