@@ -7,7 +7,7 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import closing, contextmanager
 
 from adapters.cli import explaining
@@ -65,10 +65,14 @@ def run(call: Call) -> int:
     if call.output.json:
         call.output.document({"view": name, "position": position, "rows": rows})
         return GOOD
-    call.output.note(f"{name} as of event {position}, {len(rows)} rows")
+    call.output.note(f"{name} as of event {position}, {_counted(rows)}")
     if rows:
         table(call.output, name, rows)
     return GOOD
+
+
+def _counted(rows: Sized) -> str:
+    return "1 row" if len(rows) == 1 else f"{len(rows)} rows"
 
 
 def _rows_now(call: Call, name: str) -> tuple[int, dict[str, Row]]:
@@ -91,9 +95,7 @@ def _explain(call: Call, projection: Projection) -> int:
         rows = explaining.document(explained)
         call.output.document({"view": projection.name, "position": position, "rows": rows})
         return GOOD
-    count = len(explained.rows)
-    rows_said = "1 row" if count == 1 else f"{count} rows"
-    call.output.note(f"{projection.name} as of event {position}, {rows_said} explained")
+    call.output.note(f"{projection.name} as of event {position}, {_counted(explained.rows)} explained")
     if explained.rows:
         explaining.table(call.output, explained)
     return GOOD
