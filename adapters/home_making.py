@@ -72,6 +72,8 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
     created = _begin_log(home)
     if not (home.root / ".env").exists():
         write_atomically(home.root / ".env", ENV_FILE.encode(), mode=OWNER_ONLY)
+    if register:
+        TrustedHomes().add(home.root)
     storage = open_storage(home)
     try:
         home_id = storage.source.removeprefix("urn:evt:")
@@ -83,7 +85,6 @@ def make_home(folder: Path, *, register: bool = True) -> Made:
                     _sign_first(storage)
             except HeadRefused as refused:
                 unsigned = str(refused)
-            TrustedHomes().add(home.root)
         storage.records.catch_up_now()
     finally:
         storage.close()

@@ -151,11 +151,11 @@ def _copy_beside(given: Given, home: Home) -> int:
 def _taken(given: Given, home: Home, before: int, blobs: int) -> Imported:
     """Bring up what is made from the log."""
     notes: list[str] = []
+    TrustedHomes().add(home.root)
     with ExitStack() as stack:
         storage = open_storage(home)
         stack.callback(storage.close)
         storage.records.catch_up_now()
-        TrustedHomes().add(home.root)
         try:
             storage.tree.prepare()
             storage.tree.ready_now()  # makes the tiles, which no text brings along

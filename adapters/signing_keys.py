@@ -41,13 +41,15 @@ class SigningKeys:
     """One home's. `given` is the key that the environment brings; then no file is read for it.
 
     Beside the key lies the last tree head that it signed: whoever puts the whole home back to
-    an older state cannot put that back, too, and the signer sees that its log has been cut.
+    an older state cannot put that back, too, and the signer sees that its log has been cut. It is not so
+    kept where `remembers` is False: a copy of a home has the same id, and goes ways of its own.
     """
 
     home_id: str
     name: str
     given: str | None = None
     folder: Path | None = None
+    remembers: bool = True
 
     @property
     def path(self) -> Path:
@@ -96,6 +98,8 @@ class SigningKeys:
 
         Raises OSError, KeyUnusable; not so with a given key, see `remember`.
         """
+        if not self.remembers:
+            return None
         try:
             return read_regular(self.head_path)
         except FileNotFoundError:
@@ -107,6 +111,8 @@ class SigningKeys:
 
     def remember(self, note: bytes) -> None:
         """With a given key only where there is a folder to write to. Raises OSError, KeyUnusable."""
+        if not self.remembers:
+            return
         try:
             self._make_folder()
             write_atomically(self.head_path, note, mode=OWNER_ONLY)

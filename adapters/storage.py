@@ -9,6 +9,7 @@ from adapters.home import Home
 from adapters.record_keeping import RecordKeeping
 from adapters.signing_keys import SigningKeys
 from adapters.tree_keeping import TreeKeeping
+from adapters.trusted_homes import TrustedHomes
 from adapters.volume import network_volume, refusal
 from eventstore.event import Event
 from eventstore.ids import command_event_id
@@ -76,5 +77,9 @@ def open_storage(home: Home, secrets: tuple[str, ...] = (), signing_key: str | N
     records = RecordKeeping(log, views, Mirror(home.mirror, raw))
     home_id = str(first.data["home_id"])
     source = f"urn:evt:{home_id}"
-    tree = TreeKeeping(home.tree, raw, SigningKeys(home_id, source, signing_key), source)
+    # A copy of a home signs, too. What it signs is nothing that the home itself would have to follow.
+    listed = TrustedHomes().trusts(home.root)
+    tree = TreeKeeping(
+        home.tree, raw, SigningKeys(home_id, source, signing_key, remembers=listed), source
+    )
     return Storage(log, raw, redactor, records, views, tree, source)

@@ -100,6 +100,8 @@ class TreeKeeping:
             current, coming = self._keys.key(), self._keys.next_key()
             if current is not None:
                 self._check_vouched(current, coming)
+            with self._lock:
+                self._checked(Tiles(self._folder))  # before anything says that there is a new one
             if current is None and not lost:
                 raise HeadRefused(
                     f"the private key of this home is not here ({self._keys.path}): bring it, "

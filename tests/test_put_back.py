@@ -36,7 +36,9 @@ def test_events_that_a_backup_lacks_are_told_as_long_as_nobody_says_that_it_is_m
     assert found["kind"] == "TRUNCATED"
     assert "your configuration folder remembers" in found["text"]
     assert "`evt recover --from-log`" in evt("add", "explain the shelf").err
-    assert evt("recover").out.startswith("the log is sound")
+    said = evt("recover")
+    assert said.out.startswith("the log is sound")
+    assert "`evt recover --from-log` goes on with it" in said.err
     assert evt("audit").code == 1
 
 
@@ -85,3 +87,34 @@ def test_one_goes_on_with_it_even_where_its_tree_is_gone(evt: Evt) -> None:
     shutil.rmtree(evt.root / "logs" / "tree")
     assert evt("recover", "--from-log").code == 0
     assert evt("audit", "--json").document["verdict"] == "OK"
+
+
+def test_a_key_is_not_changed_where_no_tree_head_could_follow(evt: Evt) -> None:
+    before = files_of(evt.root)
+    said = evt("key", "change")
+    assert said.code == 1
+    assert "the key was not changed" in said.err
+    assert files_of(evt.root) == before
+    assert not list((evt.root.parent / "configuration").rglob("*.next"))
+
+
+def test_an_event_is_proved_by_the_heads_that_the_log_still_has(evt: Evt, tmp_path: Path) -> None:
+    proof = str(tmp_path / "proof")
+    assert evt("audit", "prove", "1", "-o", proof, "--line", str(tmp_path / "line")).code == 0
+    assert evt("audit", "check-proof", proof, "--line", str(tmp_path / "line")).code == 0
+
+
+def test_what_is_done_in_a_copy_is_nothing_to_the_home_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evt, copy = Evt(tmp_path / "home", capsys), Evt(tmp_path / "copy", capsys)
+    make_home(evt.root)
+    shutil.copytree(evt.root, copy.root)
+    assert "tree head" not in copy("add", "explain the cart").err
+    assert copy("audit", "--json").document["verdict"] == "OK"
+    assert evt("audit", "--json").document["verdict"] == "OK"
+    assert "tree head" not in evt("add", "explain the till").err
+    assert evt("audit", "--json").document["unanchored"] == 0
+    # The copy is that of an older home now, and goes ways of its own.
+    assert "tree head" not in copy("add", "explain the shelf").err
+    assert copy("audit", "--json").document["verdict"] == "OK"

@@ -32,10 +32,14 @@ T = TypeVar("T")
 def prove(call: Call) -> int:
     position = _position(call.args.subject)
     home = call.home()
-    event, leaf = _read(home, lambda log: _there(log, position, f"there is no event {position}: the log"))
+    event, leaf, end = _read(
+        home, lambda log: (*_there(log, position, f"there is no event {position}: the log"), log.head())
+    )
     inputs = gathered(call, home, home.tree)
     keys = inputs.evidence.keys if call.args.key else inputs.evidence.known
-    proof = _proof(home, position, leaf, inputs.evidence.heads, keys)
+    # One that covers more than there is tells of events that are missing: `evt audit` says so.
+    heads = [head for head in inputs.evidence.heads if head.claim is not None and head.claim.size <= end]
+    proof = _proof(home, position, leaf, heads, keys)
     _write(call, proof, event)
     if leaf != leaf_hash(event.line):
         call.output.note(

@@ -41,8 +41,7 @@ def run(call: Call) -> int:
     if done.problem is not None:
         _record(call, done)
     done = _heads_mended(call, done)
-    if chosen == "log":
-        done = _went_on(call, done)
+    done = _went_on(call, done) if chosen == "log" else _parted(call, done)
     _say(call, done)
     return GOOD
 
@@ -76,6 +75,19 @@ def _went_on(call: Call, done: Recovery) -> Recovery:
         desk.dispatch(NoteRecovery(**desk.stamp(desk.actor), events=events, problem=problem, kept_as=kept))
     said = f"{problem}: this log goes on, and that tree head is kept in {kept}"
     return replace(done, notes=(*done.notes, said))
+
+
+def _parted(call: Call, done: Recovery) -> Recovery:
+    """The log and its mirror agree, and a later one was signed: only a person knows whether that is meant."""
+    with at_desk(call) as desk:
+        try:
+            problem = desk.storage.tree.parted_now()
+        except HeadRefused:
+            return done  # not even from its own tree heads: each verb says so, and the audit where
+    if problem is None:
+        return done
+    way = "if you put this older log back yourself, `evt recover --from-log` goes on with it"
+    return replace(done, notes=(*done.notes, f"{problem}: {way}"))
 
 
 def _home(call: Call) -> Home:
