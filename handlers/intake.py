@@ -58,7 +58,9 @@ def spec_of(task: TaskFile, cwd: str | None, ground: Ground, agent: Agent) -> Ta
         raise _nowhere(task.cwd or ground.base, ground)
     found = _refusal(cwd, task.type, ground)
     if found is not None:
-        raise Refused(found.code, found.sentence, _guessed(task) + found.remedy)
+        # Said only where it helps: some folders are refused to readers, too.
+        guessed = _guessed(task) if _refusal(cwd, "analyze", ground) is None else ""
+        raise Refused(found.code, found.sentence, guessed + found.remedy)
     return TaskSpec(
         title=task.title,
         task_type=task.type,

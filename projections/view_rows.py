@@ -78,7 +78,9 @@ class ViewRows:
         except (sqlite3.Error, RowUnreadable) as error:
             if connection is not None:
                 connection.close()
-            return cls(log, projections, None, {}, f"{path.name} cannot be read: {error}")
+            # A backup has none, nor has a home in which nothing was written yet.
+            problem = f"{path.name} cannot be read: {error}" if path.exists() else f"there is no {path.name}"
+            return cls(log, projections, None, {}, problem)
         return cls(log, projections, connection, checkpoints, None)
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from schemas.word import Count, Fact, Sha256
 class ArtifactWritten(Fact):
     """Receipt: artifact and summary hold everything up to `upto` (a global position).
 
-    There is one for each turn of the agent, and one for the end.
+    They are written after each turn of the agent and at the end; one receipt stands for both where these
+    come close together.
     """
 
     TYPE: ClassVar[str] = names.ARTIFACT_WRITTEN

@@ -14,6 +14,7 @@ from adapters.cli.columns import width
 from adapters.cli.output import LEAST, Output
 from adapters.cli.run import already_running
 from adapters.cli.table import VERBS
+from adapters.cli.words.events import event_line
 from adapters.desk import Desk
 from adapters.home import Home
 from eventstore.event import Recorded
@@ -103,6 +104,21 @@ def test_a_row_is_one_line_of_a_terminal_of_forty_columns(rows: list[tuple[str, 
     lines = output.screen.getvalue().split("\n")[:-1]
     assert len(lines) == len(rows) + 1
     assert all(width(line) <= 40 for line in lines)
+
+
+@pytest.mark.parametrize("dated", [False, True])
+@pytest.mark.parametrize("columns", [40, 60, 80, 91, 92, 120])
+def test_an_event_is_one_line_of_the_terminal(home: BuiltHome, columns: int, dated: bool) -> None:
+    told = [event_line(Narrow(columns), event, dated=dated) for event in home.log.all()]
+    assert max(map(width, told)) <= columns
+    assert all(event.type[:3] in line for event, line in zip(home.log.all(), told, strict=True))
+
+
+def test_a_wide_terminal_has_place_and_stream_of_an_event(home: BuiltHome) -> None:
+    event = next(home.log.all(0, 1))
+    told = event_line(Narrow(200), event)
+    assert f"{event.global_position:>6}  {event.stream}" in told
+    assert event.type in told
 
 
 def test_columns_are_cut_only_where_the_last_one_has_too_little() -> None:

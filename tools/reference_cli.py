@@ -44,7 +44,7 @@ MEANINGS = {
     "CONFLICT": "it collides with what is there: another service, another task of that id",
     "UNAVAILABLE": "something that it needs is not there",
     "DISK_FAILED": "the disk failed or is full",
-    "INTERRUPTED": "Ctrl-C",
+    "INTERRUPTED": "Ctrl-C; not `run`, which ends cleanly then, with 0",
 }
 SETTINGS_PAGE = """# Settings
 

@@ -37,7 +37,11 @@ class _Parser(argparse.ArgumentParser):
             sys.stdout.flush()
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(USAGE, "usage", f"{message}.", f"See `{self.prog} --help`.")
+        hint = f"See `{self.prog} --help`."
+        _, unknown, words = message.partition("unrecognized arguments: ")
+        if unknown and (near := _nearest(words.split()[0].partition("=")[0], [*self._option_string_actions])):
+            hint = f"Did you mean {near}? {hint}"
+        raise Failure(USAGE, "usage", f"{message}.", hint)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Argparse itself says "invalid int value"."""
@@ -164,7 +168,9 @@ def _refuse_what_is_not_utf8(argv: list[str]) -> None:
 def parser_of(name: str) -> argparse.ArgumentParser:
     """What the verb of that name takes; its module is imported for it."""
     module: Any = importlib.import_module(f"adapters.cli.{VERBS[name].module}")
-    parser = _Parser(prog=f"evt {name}", description=module.__doc__, formatter_class=_Formatter)
+    parser = _Parser(
+        prog=f"evt {name}", description=module.__doc__, formatter_class=_Formatter, allow_abbrev=False
+    )
     parser.add_argument("--home", metavar="DIR", help="the home (else EVT_HOME, else the nearest upward)")
     parser.add_argument(
         "--json",

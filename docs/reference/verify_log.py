@@ -70,7 +70,10 @@ def signed_head(note, key):
 
 
 def main(key, file, lines):
-    content, text = Path(file).read_text(encoding="utf-8"), Path(lines).read_bytes()
+    try:
+        content, text = Path(file).read_text(encoding="utf-8"), Path(lines).read_bytes()
+    except OSError as missing:
+        sys.exit(str(missing))
     proof, _, note = content.partition("\n\n") if content.startswith("c2sp.org/") else ("", "", content)
     try:
         size, root = signed_head(note, key)

@@ -22,7 +22,12 @@ from schemas.shown import shown
 LONGEST: Final = 300
 """Characters; a line that nobody's terminal cuts ends there."""
 STREAM_WIDTH: Final = 26
+NARROW: Final = 14
 TYPE_WIDTH: Final = 20
+DATED_WIDTH: Final = 60
+"""Columns; a narrower terminal has no room for a date in each line."""
+WORDS_WIDTH: Final = 20
+"""So many columns of what is said are worth more than the place, and most of the stream's name."""
 
 
 def _received(data: Data) -> str:
@@ -193,20 +198,31 @@ def words(event: Recorded) -> str:
 def event_line(output: Output, event: Recorded, *, stream: bool = True, dated: bool = False) -> str:
     """Time (UTC), place, stream, type and words; as wide as the terminal, where there is one.
 
-    `dated` gives the whole time, for whoever reads the line alone.
+    `dated` gives the whole time, for whoever reads the line alone. A narrow terminal gets less of the
+    stream's name, then no place.
     """
     telling = TELLING.get(event.type)
+    if output.terminal and output.width < DATED_WIDTH:
+        dated = False
+    time = f"{millisecond(event.time) if dated else clock(event.time)}  "
+    place = f"{event.global_position:>6}  "
     # Off a terminal nothing is cut: somebody may search for the whole name.
-    name = shown(event.stream)
-    if output.terminal or output.colored:
-        name = cut(name, STREAM_WIDTH)
-    subject = f"{padded(name, STREAM_WIDTH)}  " if stream else ""
-    time = millisecond(event.time) if dated else clock(event.time)
-    before = f"{time}  {event.global_position:>6}  {subject}"
-    kind = padded(shown(event.type), TYPE_WIDTH)
-    said = words(event)
+    name, columns = shown(event.stream), STREAM_WIDTH
+    kind, said = padded(shown(event.type), TYPE_WIDTH), words(event)
     if output.terminal:
-        said = cut(said, max(20, output.width - len(before) - len(kind) - 2))
+        lacking = len(time) + len(place) + len(kind) + 2 + WORDS_WIDTH - output.width
+        if stream:
+            lacking += STREAM_WIDTH + 2
+            columns = max(NARROW, STREAM_WIDTH - max(0, lacking))
+            lacking -= STREAM_WIDTH - columns
+        place = place if lacking <= 0 else ""
+    if output.terminal or output.colored:
+        name = cut(name, columns)
+    before = f"{time}{place}{f'{padded(name, columns)}  ' if stream else ''}"
+    if output.terminal:
+        kind = cut(kind, max(1, output.width - len(before)))
+        room = output.width - len(before) - len(kind) - 2
+        said = cut(said, room) if room > 1 else ""
     style = "yellow" if telling is None else telling.style
     return f"{output.paint(before, 'dim')}{output.paint(kind, style)}  {said}".rstrip()
 
