@@ -6,6 +6,7 @@ import orjson
 from platformdirs import user_config_path
 
 from adapters.safe_files import write_atomically
+from eventstore.file_lock import FileLock
 
 
 class TrustedHomes:
@@ -27,9 +28,13 @@ class TrustedHomes:
 
     def add(self, home: Path) -> None:
         """Raises OSError where the folder cannot be written."""
-        known = self.known()
-        if str(home) not in known:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(
-                self._file, orjson.dumps([*known, str(home)], option=orjson.OPT_INDENT_2) + b"\n"
-            )
+        if self.trusts(home):
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        # Read and written under a lock: of two that are made at once none forgets the other.
+        with FileLock(self._file.with_name(".homes.lock")):
+            known = self.known()
+            if str(home) not in known:
+                write_atomically(
+                    self._file, orjson.dumps([*known, str(home)], option=orjson.OPT_INDENT_2) + b"\n"
+                )

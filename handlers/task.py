@@ -233,6 +233,12 @@ def _retry(command: RetryTask, state: TaskState) -> Sequence[Fact]:
             f"task {command.task_id} is paused.",
             f"Let it go on with `evt resume {command.task_id}`.",
         )
+    if state.status == "running" and state.cancel_requested:
+        raise Refused(
+            "conflict",
+            f"task {command.task_id} was asked to stop, and has not stopped yet.",
+            f"`evt wait {command.task_id}` says when it has; then it can be done again.",
+        )
     if state.status not in names.ENDED and state.status not in ("waiting_retry", "waiting_quota"):
         return []
     return [

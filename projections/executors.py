@@ -16,6 +16,8 @@ EVERY: Final = "*"
 FAILED_BY_EXECUTOR: Final = frozenset({"network", "auth", "rate_limit"})
 TELLS_NOTHING: Final = frozenset({"worker_lost", "quota"})
 """Ends without an answer that are no failure of the executor either."""
+LIFTING: Final = frozenset({"waiting_quota", "cancelled"})
+"""Whoever asks for a task that was so wants it begun though a quota is waited for."""
 BROKEN: Final = frozenset({"agent_not_started", "cli_error", "no_result"})
 """Reasons that tell of a program that cannot do its work (a wrong version, a banner), not of the task."""
 
@@ -88,7 +90,8 @@ def _changes(row: Row, event: Recorded) -> dict[str, Any]:
         case names.QUOTA_WAIT_STARTED:
             return {**_answered(row, event), **_quota(row, data)}
         case names.RETRY_REQUESTED:
-            return _lifted() if data["was"] == "waiting_quota" and row["why"] == "quota" else {}
+            # One that was cancelled counts as well: it may be the one that met the quota.
+            return _lifted() if data["was"] in LIFTING and row["why"] == "quota" else {}
         case names.CIRCUIT_OPENED:
             return {**_circuit(row, data), "opened": row["opened"] + 1, "due": None}
         case names.CIRCUIT_CLOSED:
@@ -148,7 +151,7 @@ def _answered(row: Row, event: Recorded) -> dict[str, Any]:
 
 PROJECTION: Final = Projection(
     name="executors",
-    version=3,
+    version=4,
     types=_SHARED
     | {
         names.QUOTA_WAIT_STARTED,

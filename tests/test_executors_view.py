@@ -224,6 +224,12 @@ def test_whoever_asks_for_a_task_that_waits_for_quota_wants_it_now(seen: Seen) -
     assert seen.next() == "b", "it has a new place, behind the others"
 
 
+def test_the_wait_is_lifted_though_the_task_that_met_the_quota_was_cancelled(seen: Seen) -> None:
+    seen.tell("a", claim("a"), quota_wait_started(1, seen.lives.now + 3600 * SECOND))
+    seen.tell("a", retry_requested("a", 1, "cancelled"))
+    assert seen.row()["why"] is None
+
+
 @pytest.mark.parametrize("was", ["failed", "waiting_retry"])
 def test_whoever_asks_for_another_task_lifts_no_wait(seen: Seen, was: str) -> None:
     wake_at = seen.lives.now + 3600 * SECOND

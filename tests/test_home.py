@@ -1,5 +1,6 @@
 """A home: how it is made, found, and trusted."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,10 @@ def test_a_folder_that_holds_the_private_keys_does_not_become_a_home(
     with pytest.raises(Occupied, match="where the private key of its log would lie"):
         make_home(tmp_path)
     assert not (tmp_path / "logs").exists()
+
+
+def test_homes_that_are_made_at_once_are_all_in_the_list(tmp_path: Path) -> None:
+    places = [tmp_path / f"home-{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda place: TrustedHomes(tmp_path / "config").add(place), places))
+    assert sorted(TrustedHomes(tmp_path / "config").known()) == sorted(map(str, places))

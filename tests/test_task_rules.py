@@ -161,6 +161,15 @@ def test_the_wait_ends_with_the_first_claim_and_the_clock_of_an_attempt_with_the
     assert (event.data["waited_ms"], event.data["elapsed_ms"]) == (2000, 2000)
 
 
+def test_one_that_was_asked_to_stop_is_not_done_again_before_it_has_stopped() -> None:
+    bench = Bench(*RUNNING)
+    bench.do(CancelTask)
+    with pytest.raises(Refused) as refused:
+        bench.do(RetryTask)
+    assert refused.value.code == "conflict"
+    assert "has not stopped yet" in refused.value.sentence
+
+
 def test_a_cancelled_task_is_cancelled_again_without_a_word() -> None:
     assert Bench(*STATUSES["cancelled"]).do(CancelTask) == []
 

@@ -35,7 +35,7 @@ FAULT: Mapping[str, Any] = {"is_error": True, "exit_code": 1, "result_text": "It
 CASES: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...] = (
     ("its program cannot be started", {**SILENT, "ended": "not_started", "exit_code": None}, ()),
     (
-        "its working directory is gone, or has become a link",
+        "its working directory is gone, or has become a link, when the agent is to begin",
         {**SILENT, "ended": "not_started", "exit_code": None, "note": f"{FOLDER}/srv/shop is gone."},
         (),
     ),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import trio
+
 from adapters.automations.claims import refuse_if_taken_over
 from adapters.automations.feed import Feed
 from adapters.automations.stamp import Stamp
@@ -51,19 +53,41 @@ class Reconcile:
         True while there are others' claims left: of a living service, or one on another machine.
         """
         own, left = self._processes.own(), False
+        died: list[str] = []
+        silent: list[str] = []
         for row in self._running():
             holder = ProcessIdentity.model_validate(row["process"])
             if holder == own:
                 continue
-            task_id = str(row["task_id"])
             if await self._processes.alive(holder) is False:
-                await self._close(task_id, "the service died", service_died=True)
+                died.append(str(row["task_id"]))
             elif row["lease_until"] < self._stamp.clock.now():
-                await self._close(task_id, "its worker was not heard of in time", lease_expired=True)
+                silent.append(str(row["task_id"]))
             else:
                 left = True
+        # All at once: an agent that will not go has some seconds of grace, and others work on meanwhile.
+        lived = dict[str, bool]()
+        async with trio.open_nursery() as ending:
+            for task_id in (*died, *silent):
+                ending.start_soon(self._end_agent, task_id, lived)
+        for task_id in died:
+            await self._close(task_id, "the service died", service_died=True, lived=lived)
+        for task_id in silent:
+            why = "its worker was not heard of in time"
+            await self._close(task_id, why, lease_expired=True, lived=lived)
         await self._feed.advance()
         return left
+
+    async def _end_agent(self, task_id: str, lived: dict[str, bool]) -> None:
+        """The task's agent and check; `lived` says of the agent whether it was alive."""
+        state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
+        if not state.open:
+            return
+        agent = ProcessIdentity.model_validate(state.agent) if state.agent else None
+        if state.session_id is not None:
+            lived[task_id] = await self._processes.kill(agent, _canonical(state.session_id))
+        if state.check_session is not None:
+            await self._processes.kill(None, _canonical(state.check_session))
 
     async def refuse_if_taken_over(self) -> None:
         """Raises Fenced when another service has started in this home since ours did."""
@@ -92,16 +116,14 @@ class Reconcile:
         worker_died: bool = False,
         lease_expired: bool = False,
         service_died: bool = False,
+        lived: dict[str, bool] | None = None,
     ) -> None:
+        """`lived` is given where the agent was ended already: see _end_agent."""
+        if lived is None:
+            await self._end_agent(task_id, lived := {})
         state, _ = await self._dispatch.state(ATTEMPT, task_stream(task_id))
         if not state.open:
             return
-        agent = ProcessIdentity.model_validate(state.agent) if state.agent else None
-        alive = False
-        if state.session_id is not None:
-            alive = await self._processes.kill(agent, _canonical(state.session_id))
-        if state.check_session is not None:
-            await self._processes.kill(None, _canonical(state.check_session))
         # What changed since the comparison is the checks' doing, not the agent's.
         reasons = [reason, None if state.compared else await self._note_files(task_id, state)]
         # Where the agent had ended and said so, the rule judges that instead: nothing is paid for twice.
@@ -111,7 +133,7 @@ class Reconcile:
                 task_id=task_id,
                 attempt=state.attempt,
                 reason="; ".join(filter(None, reasons)),
-                agent_was_alive=alive,
+                agent_was_alive=lived.get(task_id, False),
                 worker_died=worker_died,
                 lease_expired=lease_expired,
                 service_died=service_died,
