@@ -68,7 +68,7 @@ def full_verdict(state: AttemptState) -> Verdict:
     verdict = replace(verdict, verified=proved, evidence=(*verdict.evidence, *proofs, *notes))
     if verdict.kind == "failed" or proved != "failed":
         return verdict
-    advice = ("Read what the checks said (`evt show ID`), then `evt retry` the task.",)
+    advice = ("Read what the checks said, then `evt retry` the task.",)
     return replace(
         verdict,
         kind="failed",

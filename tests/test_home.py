@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.cli.main import call
 from adapters.desk import desk
 from adapters.home import Home, NoHome, find_home
 from adapters.home_making import Occupied, make_home
@@ -134,3 +135,14 @@ def test_homes_that_are_made_at_once_are_all_in_the_list(tmp_path: Path) -> None
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda place: TrustedHomes(tmp_path / "config").add(place), places))
     assert sorted(TrustedHomes(tmp_path / "config").known()) == sorted(map(str, places))
+
+
+def test_who_stands_in_a_home_whose_log_is_gone_is_shown_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_home(tmp_path / "home").root
+    for name in ("events.db", "events.db-wal", "events.db-shm"):
+        (root / "logs" / name).unlink(missing_ok=True)
+    monkeypatch.chdir(root / "tasks")
+    assert call(["list"], {}) == 2
+    assert f"`evt recover --home {root}` makes the log again" in capsys.readouterr().err

@@ -23,16 +23,26 @@ class Call(NamedTuple):
             home = find_home(self.args.home, self.environ.get("EVT_HOME"), self._here())
         except NoHome as missing:
             hint = "Make one with `evt init DIR`, or name one with `--home DIR`."
-            named = self.args.home or self.environ.get("EVT_HOME")
-            if named and Home(Path(named).expanduser(), named=True).mirror.is_file():
-                hint = (
-                    f"Its mirror is there: `evt recover --home {pasted(named)}` makes the log again from it."
-                )
+            if (lost := self._without_its_log()) is not None:
+                way = f"`evt recover --home {pasted(lost)}`"
+                hint = f"Its mirror is there: {way} makes the log again from it."
             raise Failure(USAGE, "no_home", str(missing), hint) from None
         except NotOurs as other:
             raise not_ours(other) from None
         refuse_another_log(home.root, self.environ)
         return home
+
+    def _without_its_log(self) -> Path | str | None:
+        """A home whose log is gone: the one that is named, or the nearest upward that has its tree."""
+        named = self.args.home or self.environ.get("EVT_HOME")
+        if named:
+            return named if Home(Path(named).expanduser(), named=True).mirror.is_file() else None
+        here = self._here()
+        for folder in (here, *here.parents):
+            home = Home(folder, named=False)
+            if home.mirror.is_file() and home.tree.is_dir():
+                return folder
+        return None
 
     def _here(self) -> Path:
         """Where to look from. Raises Failure: somebody may have removed the folder meanwhile."""

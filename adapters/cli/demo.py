@@ -18,7 +18,6 @@ from rich.rule import Rule
 from adapters.cli.call import Call
 from adapters.cli.failure import CONFLICT, GOOD, UNAVAILABLE, USAGE, Failure
 from adapters.demo_home import RECORDED_AGENT, clear_away, demo_task, furnish
-from schemas.shown import shown
 
 DRAIN_WAIT_S = 1
 PAUSE_S = 0.7
@@ -66,9 +65,6 @@ def _last_word(call: Call, root: Path, *, kept: bool) -> None:
     call.output.line("The dollars were worked out from the recording's token counts: nobody was billed.")
     call.output.line(where)
     call.output.line("Next, a home of your own: evt init ~/evt-home")
-    if shutil.which("evt") is None:
-        folder = shown(str(Path(sys.executable).parent))
-        call.output.line(f"(`evt` lies in {folder}, which is not on your PATH yet)")
 
 
 def end(service: subprocess.Popen[bytes]) -> None:

@@ -100,7 +100,7 @@ def _event(desk: Desk, position: int) -> Recorded:
         sentence = f"there is no event {position}: the log ends at {desk.storage.raw.head()}."
         raise Failure(NOT_FOUND, "not_found", sentence)
     if event.type in STANDING:
-        sentence = f"event {position} is {event.type}, on which the proof stands: it holds no secret."
+        sentence = f"event {position} is {event.type}, on which the proof stands: nothing of it is erased."
         raise Failure(USAGE, "not_erasable", sentence)
     return event
 

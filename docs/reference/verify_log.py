@@ -79,6 +79,8 @@ def main(key, file, lines):
         size, root = signed_head(note, key)
     except InvalidSignature:
         sys.exit("the signature of the tree head is false")
+    except ValueError as odd:
+        sys.exit(f"this is no key, or no tree head: {odd}")
     if proof:
         words = [line.split(" ") for line in proof.split("\n")[1:] if not line.startswith("extra ")]
         index = int(words[0][1])
