@@ -169,7 +169,8 @@ class SqliteLog:
 
     def stream(self, name: str, after: int = -1) -> Iterator[Recorded]:
         """See Log.stream."""
-        with self._reading:
+        self._check_process()
+        with self._using, self._reading:
             self._heads.catch_up()
             positions = self._positions(self._heads.of(name), after)
         return self._at(positions)
@@ -196,7 +197,8 @@ class SqliteLog:
 
     def count_types(self) -> dict[str, int]:
         """How many events of each type it holds; no line is decoded."""
-        with self._reading:
+        self._check_process()
+        with self._using, self._reading:
             rows: list[Any] = self._connection.execute(
                 "SELECT type, count(*) FROM events GROUP BY type"
             ).fetchall()
@@ -340,7 +342,8 @@ class SqliteLog:
         """Rows until they are many bytes (then True); the statement is finished before anybody sees them."""
         rows: list[Row] = []
         size = 0
-        with self._reading:
+        self._check_process()
+        with self._using, self._reading:
             cursor = self._connection.execute(query, arguments)
             try:
                 for row in cursor:
@@ -358,7 +361,8 @@ class SqliteLog:
         return Recorded(*row, self._upcasts)
 
     def _value(self, query: str, *arguments: Any) -> Any:
-        with self._reading:
+        self._check_process()
+        with self._using, self._reading:
             return self._connection.execute(query, arguments).get
 
     def _check_process(self) -> None:
@@ -368,17 +372,18 @@ class SqliteLog:
 
 
 class _Reading:
-    """A look at the file: in turn, and with errors as the Log protocol names them.
+    """A look at the file, with errors as the Log protocol names them.
 
-    No generator: a follower that has slept pays for each step of Python.
+    No generator: a follower that has slept pays for each step of Python. And nothing that would have to be
+    given back: Ctrl-C may come between any two of those steps, so the lock is held by a `with` of its own,
+    which Python enters and leaves in one.
     """
 
     def __init__(self, log: SqliteLog) -> None:
         self._log = log
 
     def __enter__(self) -> None:
-        self._log._check_process()
-        self._log._using.acquire()
+        """Nothing to do."""
 
     def __exit__(
         self,
@@ -387,10 +392,7 @@ class _Reading:
         trace: TracebackType | None,
     ) -> None:
         log = self._log
-        try:
-            if isinstance(error, apsw.Error):
-                raise translation(error, log.path, log._connection.system_errno) from error
-        finally:
-            log._using.release()
+        if isinstance(error, apsw.Error):
+            raise translation(error, log.path, log._connection.system_errno) from error
         if error is None and log._frozen is not None:
             log._frozen.require()
