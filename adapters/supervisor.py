@@ -110,9 +110,6 @@ class Supervisor:
         if self._drain_wait_s is not None:
             crew.disk.log.patience_s = self._drain_wait_s
         await crew.feed.advance()
-        await crew.reconcile.close_foreign()
-        # What a day may cost can have been set anew since the log said that it was spent.
-        await crew.claims.day_is_spent()
         await crew.dispatch(
             NoteStart(
                 **crew.stamp("service"),
@@ -122,6 +119,11 @@ class Supervisor:
                 drain=self._drain_wait_s is not None,
             )
         )
+        # After its start was said: to end what a dead service left may take the agents' grace, and whoever
+        # asks meanwhile is told of this service, not of the dead one.
+        await crew.reconcile.close_foreign()
+        # What a day may cost can have been set anew since the log said that it was spent.
+        await crew.claims.day_is_spent()
         await crew.disk.look()
         async with trio.open_nursery() as infrastructure:
             self._start_infrastructure(infrastructure)

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from eventstore.event import Recorded
 from schemas import names
 from tests.service import drop, events, evt, folder, home_at, running, task_text
 from tools.kill_storm.agents import living
@@ -62,6 +63,18 @@ def wait_for(home: Path, event_type: str, after: int, service: subprocess.Popen[
         time.sleep(0.002)
 
 
+def said_by_the_next(log: list[Recorded]) -> Iterator[bool]:
+    """Of each attempt that a dead service left: whether the next one had said before that it is at work."""
+    at_work, claimed = None, dict[str, object]()
+    for event in log:
+        if event.type == names.ORCHESTRATOR_STARTED:
+            at_work = event.data["process"]
+        elif event.type == names.TASK_CLAIMED:
+            claimed[event.stream] = event.data["process"]
+        elif event.type == names.TASK_INTERRUPTED and event.data["reason"].startswith("the service died"):
+            yield at_work != claimed[event.stream]
+
+
 def drain(home: Path) -> None:
     ended = evt(home, "run", "--drain", "--quiet", CLAUDE_CODE_RECORDED_DIR=str(home / "memory"))
     assert ended.returncode == 0, ended.stderr
@@ -97,6 +110,7 @@ def test_the_service_killed_at_fourteen_kinds_of_event_ends_every_task_once(tmp_
         assert text == f"two {number}\n"
         artifact = json.loads((home / "results" / f"task-{number}.json").read_bytes())
         assert artifact["files_modified"] == [{"path": "price.txt", "change": "modified"}]
+    assert all(said_by_the_next(log))
     begun = (event for event in log if event.type == names.TURN_STARTED)
     assert living({event.data["session_id"]: event.stream for event in begun}) == []
     assert not list((home / "tasks").glob("*.task.md"))

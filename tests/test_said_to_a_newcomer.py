@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.cli.columns import width
+from adapters.cli.columns import cut_within, width
+from adapters.cli.main import parser_of
 from adapters.cli.output import LEAST, Output
 from adapters.cli.run import already_running
 from adapters.cli.table import VERBS
@@ -126,7 +127,65 @@ def test_columns_are_cut_only_where_the_last_one_has_too_little() -> None:
     heads = ("id", "status", "since", "title, or why")
     assert _told(row, heads, 90) == "  ".join(row)
     assert _told(row, heads, 51 + LEAST) == "  ".join([*row[:3], "Mend what i…"])
-    assert _told(row, heads, 48) == "aaaaaaaaaa…  waiting_dep…  12s ago  Mend what i…"
+    assert _told(row, heads, 48) == "aaaaaaaa…aaaaaa  waiting…  12s ago  Mend what i…"
+
+
+@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("columns", [64, 80])
+def test_a_page_of_help_keeps_to_the_terminal(
+    name: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    page = parser_of(name).format_help()
+    assert [line for line in page.split("\n") if len(line) > columns] == []
+    monkeypatch.setenv("COLUMNS", "400")
+    assert page.split() == parser_of(name).format_help().split(), "nothing but its lines is another"
+
+
+def test_names_that_are_cut_keep_both_ends() -> None:
+    assert cut_within("refused-8-of-a-long-name-10", 12) == "refuse…me-10"
+    assert cut_within("short", 12) == "short"
+    assert {cut_within(f"refused-with-a-long-name-{number}", 12) for number in (8, 10)} == {
+        "refuse…ame-8",
+        "refuse…me-10",
+    }
+
+
+def test_a_column_that_finds_no_room_is_left_out_and_its_head_returned() -> None:
+    row = ("all", "100", "7", "3", "0.1200")
+    heads = ("metrics", "received", "interrupted", "failed", "USD")
+    output = Narrow(34)
+    assert output.table([row], heads, spare=("interrupted", "failed")) == ["interrupted"]
+    assert output.screen.getvalue().split("\n")[0] == "metrics  received  failed  USD"
+    assert Narrow(80).table([row], heads, spare=("interrupted", "failed")) == []
+
+
+@given(st.integers(9, 60), st.integers(2, 14))
+def test_a_table_too_wide_for_any_line_becomes_lines_with_all_its_cells(columns: int, fields: int) -> None:
+    heads = ("key", *(f"field-{number:02}" for number in range(fields)))
+    output = Narrow(columns)
+    output.table([("k", *map(str, range(fields)))], heads)
+    said = output.screen.getvalue()
+    assert {*said.split()} >= {"k", *map(str, range(fields))}
+    if len(said.split("\n")) > 3:
+        assert [line.split() for line in said.split("\n")[1:-1]] == [
+            [head, str(number)] for number, head in enumerate(heads[1:])
+        ]
+    else:
+        assert max(map(width, said.split("\n"))) <= columns
+
+
+def test_a_long_line_of_status_is_folded_below_its_label_on_a_terminal_alone() -> None:
+    text = "nobody answers there: start Ollama, or look at OLLAMA_HOST"
+    output = Narrow(50)
+    output.labelled("model", text)
+    first, *rest = output.screen.getvalue().split("\n")[:-1]
+    assert first.startswith("model    nobody")
+    assert all(line.startswith(" " * 9) and len(line) <= 50 for line in rest)
+    assert " ".join([first[9:], *(line.strip() for line in rest)]) == text
+    piped = io.StringIO()
+    Output("never", {}, json=False, out=piped).labelled("model", text)
+    assert piped.getvalue() == f"model    {text}\n"
 
 
 def _told(row: tuple[str, ...], heads: tuple[str, ...], columns: int) -> str:

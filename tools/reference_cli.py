@@ -109,7 +109,7 @@ def _rows(actions: list[argparse.Action]) -> list[str]:
     rows = ["| argument | is |", "|---|---|"]
     for action in actions:
         named = _named(action).replace("|", "\\|")
-        said = " ".join((action.help or "").split()).replace("|", "\\|")
+        said = " ".join((action.help or "").removesuffix(": %(choices)s").split()).replace("|", "\\|")
         rows.append(f"| `{named}` | {said} |")
     return [*rows, ""]
 

@@ -36,7 +36,7 @@ def arguments_of(verb: str) -> tuple[Argument, ...]:
         Argument(
             tuple(action.option_strings),
             "" if action.nargs == 0 else str(action.metavar or action.dest.upper()),
-            shortened(action.help or "", SAYS),
+            shortened((action.help or "").removesuffix(": %(choices)s"), SAYS),
             choices=tuple(map(str, action.choices or ())),
             many=action.nargs in {"+", "*"} or isinstance(action, argparse._AppendAction),
         )

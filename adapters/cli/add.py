@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", nargs="+", metavar="TEXT|FILE", help="words that say what is wanted, or task files"
     )
-    parser.add_argument("--type", choices=TYPES, help="what kind of work it is")
+    parser.add_argument("--type", choices=TYPES, metavar="TYPE", help="what kind of work it is: %(choices)s")
     parser.add_argument("--cwd", metavar="DIR", help="the working directory (relative to where you are)")
     parser.add_argument("--priority", choices=PRIORITIES, help="default: medium, or what the file says")
     parser.add_argument("--after", metavar="ID[,ID]", help="tasks that must succeed first")

@@ -27,6 +27,14 @@ def cut(text: str, columns: int) -> str:
     return "".join(kept) + "…"
 
 
+def cut_within(text: str, columns: int) -> str:
+    """At most so many columns of a name, with `…` within it: names that are alike differ at their ends."""
+    if width(text) <= columns:
+        return text
+    end = cut(text[::-1], columns // 2)[::-1].removeprefix("…")
+    return cut(text, columns - width(end)) + end
+
+
 def _columns(sign: str) -> int:
     if unicodedata.combining(sign) or unicodedata.category(sign) in ("Mn", "Me"):
         return 0

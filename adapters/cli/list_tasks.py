@@ -123,7 +123,7 @@ def _say(call: Call, chosen: dict[str, Row], views: ViewRows) -> None:
         for key, row in chosen.items()
     ]
     styles = [STATUS_STYLE.get(row["status"], "") for row in chosen.values()]
-    call.output.table(rows, HEADS, styles, styled=1, spare=("type", "priority"))
+    call.output.table(rows, HEADS, styles, styled=1, spare=("type", "priority", "since"))
 
 
 def _wanted(options: list[str]) -> list[str]:

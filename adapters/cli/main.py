@@ -22,11 +22,38 @@ PLAIN: Final = 80
 """Columns of a help page where there is no terminal."""
 
 
-class _Formatter(argparse.RawTextHelpFormatter):
-    """Given its width: argparse would load `shutil` to ask for it, with each verb."""
+class _Formatter(argparse.HelpFormatter):
+    """Given its width: argparse would load `shutil` to ask for it, with each verb.
+
+    Lines are folded at the terminal's edge; those that begin a paragraph or are set in stay by themselves.
+    """
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=terminal_columns(PLAIN) - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs: list[str] = []
+        for line in text.strip().split("\n"):
+            goes_on = paragraphs and paragraphs[-1] and line and not line.startswith(" ")
+            if goes_on and not paragraphs[-1].startswith(" "):
+                paragraphs[-1] += f" {line}"
+            else:
+                paragraphs.append(line)
+        return "\n".join(folded for line in paragraphs for folded in self._folded(line, width))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return [folded for line in text.split("\n") for folded in self._folded(line, width)]
+
+    def _folded(self, line: str, width: int) -> list[str]:
+        """What is left of a line that is set in stands below its text, behind two blanks or more."""
+        textwrap = importlib.import_module("textwrap")  # only a page of help needs it
+        lead = len(line) - len(line.lstrip())
+        if lead and (text := line.strip().partition("  ")[2].strip()):
+            lead = line.rindex(text)
+        folded: list[str] = textwrap.wrap(
+            line, width, subsequent_indent=" " * lead, break_on_hyphens=False, break_long_words=False
+        )
+        return folded or [""]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -175,7 +202,7 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="one JSON document on stdout (tail and run: one a line),\nerrors and notes as JSON on stderr",
+        help="one JSON document on stdout (tail and run: one a line), errors and notes as JSON on stderr",
     )
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="default: auto")
     module.arguments(parser)

@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any, Final, TextIO
 
 import orjson
 
-from adapters.cli.columns import cut, padded, width
+from adapters.cli.columns import cut, cut_within, padded, width
 from adapters.cli.failure import Failure
 from schemas.shown import shown
 
@@ -40,6 +41,8 @@ TELLING: Final = 24
 """Columns that the last one of a table should have: in fewer a title tells too little."""
 LEAST: Final = 12
 """Where others have to be cut for it, it has so many."""
+LABEL: Final = 9
+"""Columns of a line's label, with the space behind it."""
 SHORTEST: Final = 8
 """No other column is cut to fewer."""
 
@@ -149,44 +152,81 @@ class Output:
         styles: Sequence[str] = (),
         styled: int = 0,
         spare: Sequence[str] = (),
-    ) -> None:
+    ) -> list[str]:
         """Columns as wide as they need; the last one is cut at the terminal's edge.
 
         Cells are made safe to show; `styles` names one style a row, for its cell number `styled`.
-        `spare` are heads of columns behind that one: a narrow terminal goes without them, in their order.
-        Where that is not enough the widest are cut, so that a row stays a line.
+        `spare` are heads of columns behind that one: a narrow terminal goes without them, in their order,
+        and without the last of them only where the row's end could not be told otherwise.
+        Where that is not enough the widest are cut, so that a row stays a line; where it still is not,
+        each row becomes some lines. Returns the heads of columns that were left out.
         """
+        left_out: list[str] = []
         cells = [[shown(cell) for cell in row] for row in rows]
         widths = [max([width(head), *(width(row[i]) for row in cells)]) for i, head in enumerate(heads)]
         room = self.width - sum(widths[:-1]) - 2 * (len(heads) - 1)
         for head in spare if self.terminal else ():
-            if room >= min(TELLING, widths[-1]):
+            if room >= min(LEAST if head == spare[-1] else TELLING, widths[-1]):
                 break
             at = list(heads).index(head)
+            left_out.append(head)
             room += widths.pop(at) + 2
             heads = [*heads[:at], *heads[at + 1 :]]
             cells = [[*row[:at], *row[at + 1 :]] for row in cells]
         if self.terminal:
-            room += _narrowed(widths, min(LEAST, widths[-1]) - room)
-            widths[-1] = min(widths[-1], max(room, SHORTEST))
-            heads, *cells = ([*map(cut, row, widths)] for row in (heads, *cells))
+            room += _narrowed(widths, [*map(width, heads)], min(LEAST, widths[-1]) - room)
+            if room < min(SHORTEST, widths[-1]):
+                self._blocks(cells, heads, styles, styled)
+                return left_out
+            widths[-1] = min(widths[-1], room)
+            heads = [*heads[:-1], cut(heads[-1], widths[-1])]
+            cells = [[cut_within(row[0], widths[0]), *map(cut, row[1:], widths[1:])] for row in cells]
         self.line(self.paint("  ".join(map(padded, heads, widths)).rstrip(), "dim"))
         for number, row in enumerate(cells):
             fitting = [padded(cell, columns) for cell, columns in zip(row, widths, strict=True)]
             if styles:
                 fitting[styled] = self.paint(fitting[styled], styles[number])
             self.line("  ".join(fitting).rstrip())
+        return left_out
+
+    def labelled(self, label: str, text: str, *styles: str) -> None:
+        """A line with its label; a terminal gets it folded at its edge, the rest set in below the first."""
+        room, lines = self.width - LABEL, [text]
+        if self.terminal and room >= TELLING and width(text) > room:
+            # Loaded where a line is too long for the terminal, and seldom is.
+            lines = import_module("textwrap").wrap(text, room, break_on_hyphens=False)
+        lead = self.paint(label, *styles) + " " * (LABEL - len(label))
+        for line in lines:
+            self.line(lead + line)
+            lead = " " * LABEL
+
+    def _blocks(
+        self, cells: Sequence[Sequence[str]], heads: Sequence[str], styles: Sequence[str], styled: int
+    ) -> None:
+        """Each row as lines, a cell in each, where no line has room for all of them."""
+        longest = max(map(width, heads[1:]))
+        for number, row in enumerate(cells):
+            told = [cut(cell, max(SHORTEST, self.width - longest - 4)) for cell in row]
+            if styles:
+                told[styled] = self.paint(told[styled], styles[number])
+            self.line(told[0] if styles and not styled else self.paint(told[0], "bold"))
+            for head, cell in zip(heads[1:], told[1:], strict=True):
+                self.line(f"  {self.paint(padded(head, longest), 'dim')}  {cell}".rstrip())
 
 
-def _narrowed(widths: list[int], lack: int) -> int:
-    """Take so many columns from the widest but the last; how many there were to take."""
+def _narrowed(widths: list[int], heads: Sequence[int], lack: int) -> int:
+    """Take so many columns from the widest but the last; how many there were to take.
+
+    None is made narrower than its head, and the first, which names the row, gives way after the others.
+    """
     taken = 0
-    while taken < lack:
-        widest = max(range(len(widths) - 1), key=lambda at: widths[at], default=None)
-        if widest is None or widths[widest] <= SHORTEST:
-            break
-        widths[widest] -= 1
-        taken += 1
+    for candidates in (range(1, len(widths) - 1), range(min(1, len(widths) - 1))):
+        while taken < lack:
+            widest = max(candidates, key=lambda at: widths[at] - heads[at], default=None)
+            if widest is None or widths[widest] <= max(SHORTEST, heads[widest]):
+                break
+            widths[widest] -= 1
+            taken += 1
     return taken
 
 

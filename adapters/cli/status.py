@@ -135,22 +135,21 @@ def _running(log: Log, key: str, row: Row, at: int) -> dict[str, Any]:
 
 
 def _say(output: Output, told: dict[str, Any], at: int) -> None:
-    output.line(f"home     {shown(told['home'])} (as of event {told['position']})")
-    output.line(f"service  {in_words(told['service'], at)}")
+    output.labelled("home", f"{shown(told['home'])} (as of event {told['position']})")
+    output.labelled("service", in_words(told["service"], at))
     counts = [f"{count} {output.status(status)}" for status, count in told["counts"].items()]
     output.line(f"tasks    {', '.join(counts) or 'none yet'}")
     if told["today"] is not None:
-        output.line(f"cost     {today_in_words(told['today'])}")
+        output.labelled("cost", today_in_words(told["today"]))
     if told["mediator"] is not None:
-        output.line(f"model    {model_in_words(told['mediator'], at)}")
+        output.labelled("model", model_in_words(told["mediator"], at))
     if lying := inbox_in_words(told["inbox"]):
-        output.line(f"inbox    {lying}")
+        output.labelled("inbox", lying)
     if told["disk"] is not None:
-        said = low_in_words(told["disk"], at)
-        output.line(f"{output.paint('disk', 'red')}     {said}")
+        output.labelled("disk", low_in_words(told["disk"], at), "red")
     for row in told["holding"]:
         for line in holding_in_words(row, at):
-            output.line(f"{output.paint('queue', 'yellow')}    {line}")
+            output.labelled("queue", line, "yellow")
     if told["running"]:
         output.line()
         rows = [
@@ -171,7 +170,9 @@ def _say(output: Output, told: dict[str, Any], at: int) -> None:
         output.line()
         few = told["waiting"][:WAITING_SHOWN]
         rows4 = [(row["id"], row["status"], row["priority"], row["why"] or "for a worker") for row in few]
-        output.table(rows4, ("waiting", "status", "priority", "why"), ["blue"] * len(few))
+        output.table(
+            rows4, ("waiting", "status", "priority", "why"), ["blue"] * len(few), spare=("priority",)
+        )
         if len(told["waiting"]) > len(few):
             output.line(f"and {len(told['waiting']) - len(few)} more: `evt list`")
     if told["ended"]:

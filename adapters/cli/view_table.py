@@ -37,6 +37,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 MOMENTS: Final = ("_at", "_until", "not_before")
 MONEY: Final = ("usd",)
+SPARE: Final = ("interrupted", "refused", "attempts", "longest", "cancelled")
+"""A narrow terminal goes without these of `metrics`, in this order."""
 COUNTS: Final = ("received", "succeeded", "failed", "cancelled", "refused", "attempts", "interrupted")
 
 
@@ -67,7 +69,9 @@ def _metrics(output: Output, rows: Mapping[str, Row]) -> None:
         )
         for key, row in rows.items()
     ]
-    output.table(cells, heads)
+    left_out = output.table(cells, heads, spare=SPARE)
+    if left_out:
+        output.note(f"note: no room here for {', '.join(left_out)}: a wider terminal or --json has them.")
 
 
 def _length(milliseconds: int | None) -> str:
