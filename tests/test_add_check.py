@@ -210,3 +210,13 @@ def test_what_a_file_waits_for_may_stand_behind_it(home: Path, tmp_path: Path) -
     ]
     added = orjson.loads(evt(home, "add", "--json", first, second).stdout)
     assert added[0]["warnings"] == ["`after` names nobody, which is not known yet."]
+
+
+def test_each_check_stands_on_a_line_of_its_own(home: Path, tmp_path: Path) -> None:
+    criteria = "\n**Success Criteria:**\n- [ ] $ `true; true`\n- [ ] $ `grep two price.txt`\n"
+    file = write(tmp_path / "two.task.md", task_text(folder(home)) + criteria)
+    lines = evt(home, "add", "--check", file).stdout.splitlines()
+    assert [line for line in lines if line.startswith("  check ")] == [
+        "  check       true; true",
+        "  check       grep two price.txt",
+    ]

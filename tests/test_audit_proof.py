@@ -102,7 +102,9 @@ def test_checking_needs_a_line_and_a_key(
     monkeypatch.chdir(tmp_path)
     lone = Evt(Path(), evt._capture)
     key = signed.keys[0].verifying.vkey()
-    assert lone("audit", "check-proof", str(proof), "--key", key).code == USAGE
+    for given in ((), ("--key", key), ("--line", str(proof))):
+        said = lone("audit", "check-proof", str(proof), *given)
+        assert (said.code, "Give both: --line FILE --key" in said.err) == (USAGE, True)
     assert lone("audit", "check-proof", str(proof), "--key", key, "--line", "nowhere").code == NOT_FOUND
 
 

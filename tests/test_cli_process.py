@@ -113,7 +113,9 @@ def test_a_full_disk_under_stdout_is_said_with_74(home: BuiltHome, verb: str) ->
             check=False,
         )
     assert said.returncode == 74
-    assert b"No space left on device (stdout)." in said.stderr.splitlines()[-1]
+    said_last = b"".join(said.stderr.splitlines()[-2:])
+    assert b"No space left on device (stdout)." in said_last
+    assert b"Make room there" in said_last
     assert b"Traceback" not in said.stderr
 
 

@@ -227,6 +227,7 @@ def test_a_verb_that_is_unknown_is_answered_with_the_help() -> None:
     told = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert (told.returncode, told.stdout) == (2, "")
     assert "tools/dev.py demo" in told.stderr
+    assert "there is no command 'dance'" in told.stderr
 
 
 def locked_versions() -> dict[str, str]:

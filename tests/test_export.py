@@ -83,7 +83,7 @@ def test_tail_gives_cloudevents_and_the_stored_lines(home: Path, evt: Evt) -> No
         (("--since", "then"), 2, "--since"),
         (("--format", "csv"), 2, "csv"),
         (("-o", "/dev"), 2, "is no regular file"),
-        (("-o", "/nowhere/at/all"), 74, "/nowhere/at/"),
+        (("-o", "/nowhere/at/all"), 2, "there is no folder /nowhere/at."),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(evt: Evt, words: tuple[str, ...], code: int, says: str) -> None:

@@ -286,7 +286,7 @@ def test_without_a_name_only_a_home_that_is_there_is_continued(
     ("make", "code", "says"),
     [
         (lambda path: None, 6, "there is no file"),
-        (lambda path: path.mkdir(), 2, "there is no log at"),
+        (lambda path: path.mkdir(), 2, "is no folder that `evt backup` made"),
     ],
 )
 def test_a_file_that_is_none_is_named(

@@ -79,6 +79,9 @@ def test_a_line_that_cannot_be_read_is_one_sentence_and_with_json_one_document(t
     home = home_at(tmp_path / "home", 'EVT_LOG_URL=\nCLAUDE_EXECUTABLE="open\n')
     sentence = f"{home / '.env'}, line 3, is no NAME=VALUE: a quote is open, or `=` is missing."
     said = evt(home, "add", "look at it")
-    assert (said.returncode, said.stderr) == (2, f"evt: {sentence}\n")
+    assert (said.returncode, said.stderr) == (
+        2,
+        f"evt: {sentence}\n     Nothing was done: put it right there, and try again.\n",
+    )
     as_json = orjson.loads(evt(home, "add", "look at it", "--json").stderr)
     assert as_json["error"]["message"] == sentence

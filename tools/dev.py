@@ -359,8 +359,11 @@ def act(verb: str, arguments: "list[str]", place: Place) -> int:
 def main(arguments: "list[str]") -> int:
     verb = arguments[0] if arguments else ""
     if verb not in {"setup", "demo", "test", "lock"}:
-        (sys.stdout if verb in {"-h", "--help", "help"} else sys.stderr).write(__doc__ or "")
-        return 0 if verb in {"-h", "--help", "help"} else 2
+        asked = verb in {"-h", "--help", "help"}
+        if verb and not asked:
+            sys.stderr.write(f"dev.py: there is no command {verb!r}.\n\n")
+        (sys.stdout if asked else sys.stderr).write(__doc__ or "")
+        return 0 if asked else 2
     modules = {name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is not None}
     try:
         check_machine(sys.version_info[:2], modules, sys.platform.startswith("linux"))

@@ -49,8 +49,9 @@ MEANINGS = {
 SETTINGS_PAGE = """# Settings
 
 The environment wins over the home's `.env`, which wins over the defaults. `evt` reads them when it
-starts, so a service has to be started again after a change. A value that cannot be used ends the
-verb with exit code 2 and names what may stand there. A variable that begins like one of ours and is
+starts, so a service has to be started again after a change. A value that cannot be used ends `run`,
+`agents` and each verb that writes with exit code 2, and names what may stand there; verbs that only
+look need no settings, and answer all the same. A variable that begins like one of ours and is
 none gets a warning with the nearest name; those that Claude Code itself owns (`CLAUDE_CODE_*`,
 `CLAUDE_CONFIG_DIR`, `CLAUDE_STREAM_*`) are left alone.
 

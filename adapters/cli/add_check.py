@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters.agent_files import AgentFiles
-from adapters.cli.call import Call
+from adapters.cli.call import Call, bad_setting
 from adapters.cli.failure import CONFLICT, EXIT_OF_CODE, GOOD, USAGE, Failure
 from adapters.cli.given import Given, agents_of, check_names, check_twice, ground_of, read_given
 from adapters.cli.moments import minute
@@ -45,7 +45,7 @@ def check(call: Call, given: Sequence[Given]) -> int:
     try:
         settings = read_settings(home.root, call.environ)
     except BadSetting as bad:
-        raise Failure(USAGE, "bad_setting", str(bad)) from None
+        raise bad_setting(bad) from None
     for warning in settings.warnings:
         call.output.note(f"note: {warning}")
     with closing(SqliteLog(home.log, upcasts=UPCASTS, read_only=True)) as log:
@@ -185,12 +185,12 @@ def _say(output: Output, row: Mapping[str, Any]) -> None:
         "waits for": waits,
         "not before": "" if row["not_before"] is None else minute(row["not_before"]),
         "tools": ", ".join(row["tools"]) + freely,
-        "checks": f"{len(row['checks'])}: {'; '.join(row['checks'])}" if row["checks"] else "",
         "decided": decided_by(row["decided"]),
     }
-    for label, text in parts.items():
-        if text:
-            output.line(f"  {output.paint(label.ljust(LABEL), 'dim')}{shown(text)}")
+    told = [(label, text) for label, text in parts.items() if text]
+    told += [("check", one) for one in row["checks"]]
+    for label, text in told:
+        output.line(f"  {output.paint(label.ljust(LABEL), 'dim')}{shown(text)}")
     for other in alternatives(row["alternatives"]):
         output.line(f"  {output.paint('or else'.ljust(LABEL), 'dim')}{shown(other)}")
     for warning in row["warnings"]:

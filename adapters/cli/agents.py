@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.agent_files import AgentFiles
-from adapters.cli.call import Call
+from adapters.cli.call import Call, bad_setting
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE, Failure
 from adapters.cli.given import agents_of
 from adapters.config.settings import Settings, read_settings
@@ -56,7 +56,7 @@ def _settings(call: Call, home: Home) -> Settings:
     try:
         return read_settings(home.root, call.environ)
     except BadSetting as bad:
-        raise Failure(USAGE, "bad_setting", str(bad)) from None
+        raise bad_setting(bad) from None
 
 
 def _list(call: Call, home: Home, known: Catalogue, every: Catalogue) -> int:

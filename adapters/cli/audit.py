@@ -75,15 +75,18 @@ def _refuse_what_does_not_go_together(call: Call) -> None:
     """Raises Failure."""
     args = call.args
     if args.part is None and (args.line or args.output):
-        raise Failure(USAGE, "usage", "--line and -o go with `evt audit prove` or `evt audit check-proof`.")
+        sentence = "--line and -o go with `evt audit prove` or `evt audit check-proof`."
+        raise Failure(USAGE, "usage", sentence, "See `evt audit --help`.")
     if args.part is not None and args.subject is None:
         what = "the global position of an event" if args.part == "prove" else "the file of a proof"
-        raise Failure(USAGE, "usage", f"`evt audit {args.part}` needs {what}.")
+        hint = "`evt tail` shows them." if args.part == "prove" else "`evt audit prove P -o FILE` writes one."
+        raise Failure(USAGE, "usage", f"`evt audit {args.part}` needs {what}.", hint)
     if args.part is not None and (args.log or args.anchor or args.tree_head):
         sentence = f"--log, --tree-head and --anchor do not go with `evt audit {args.part}`."
         raise Failure(USAGE, "usage", sentence, "A proof carries its own tree head.")
     if args.part == "check-proof" and args.output:
-        raise Failure(USAGE, "usage", "-o goes with `evt audit prove`: checking writes nothing.")
+        sentence = "-o goes with `evt audit prove`: checking writes nothing."
+        raise Failure(USAGE, "usage", sentence, "Leave it out.")
 
 
 def _of_the_home(call: Call) -> tuple[Report, Inputs]:

@@ -144,7 +144,8 @@ def content_of(path: Path, what: str) -> bytes:
         sentence = f"{shown(str(path))} cannot be read: {trouble.strerror}."
         raise Failure(USAGE, "unreadable", sentence, f"Name a file with {what}.") from None
     if len(content) > LARGEST:
-        raise Failure(USAGE, "unreadable", f"{shown(str(path))} has more than {LARGEST >> 20} MiB.")
+        sentence = f"{shown(str(path))} has more than {LARGEST >> 20} MiB."
+        raise Failure(USAGE, "unreadable", sentence, f"Name a file with {what}.")
     return content
 
 

@@ -54,8 +54,9 @@ def check_proof(call: Call) -> int:
     try:
         proof = Proof.parse(content_of(path, "a proof"))
     except ProofRefused as why:
-        raise Failure(USAGE, "unreadable", f"{shown(str(path))} is no proof: {shown(str(why))}.") from None
-    home = None if call.args.key and call.args.line else call.home()
+        sentence = f"{shown(str(path))} is no proof: {shown(str(why))}."
+        raise Failure(USAGE, "unreadable", sentence, "`evt audit prove P -o FILE` writes one.") from None
+    home = None if call.args.key and call.args.line else _home(call)
     keys = gathered(call, None, None if home is None else home.tree).evidence
     trusted = keys.keys if call.args.key else keys.known
     if not trusted:
@@ -66,6 +67,21 @@ def check_proof(call: Call) -> int:
     except NoteRefused as why:
         return _say_checked(call, proof, line, None, str(why))
     return _say_checked(call, proof, line, signed, None)
+
+
+def _home(call: Call) -> Home:
+    """Raises Failure: whoever has a proof and no log must give what the log would say."""
+    try:
+        return call.home()
+    except Failure as nowhere:
+        if nowhere.code != "no_home":
+            raise
+        raise _alone() from None
+
+
+def _alone() -> Failure:
+    sentence = "without a home a proof is checked with the line of the event and the public key of the log."
+    return Failure(USAGE, "no_home", sentence, "Give both: --line FILE --key FILE or KEY.")
 
 
 def _position(text: str) -> int:
@@ -119,6 +135,10 @@ def _opened(note: bytes, keys: Sequence[VerifyingKey]) -> SignedHead | None:
 
 
 def _write(call: Call, proof: Proof, event: Recorded) -> None:
+    for named in filter(None, (call.args.line, call.args.output)):
+        if not Path(named).absolute().parent.is_dir():
+            sentence = f"there is no folder {shown(str(Path(named).parent))}."
+            raise Failure(USAGE, "usage", sentence, "Make it, or name another file.")
     if call.args.line:
         write_atomically(Path(call.args.line), event.line + b"\n")
     if call.args.output:
@@ -142,7 +162,7 @@ def _line(call: Call, home: Home | None, proof: Proof) -> tuple[bytes, bytes]:
         line = content_of(Path(call.args.line), "the line of an event").rstrip(b"\r\n")
         return line, leaf_hash(line)
     if home is None:
-        raise Failure(USAGE, "usage", "give the event's line with --line.")
+        raise _alone()
     position, hint = proof.index + 1, "Give the event's line with --line."
     sentence = f"the proof is of event {position}, and the log here"
     event, leaf = _read(home, lambda log: _there(log, position, sentence, hint))

@@ -56,6 +56,11 @@ class Call(NamedTuple):
             raise Failure(USAGE, "no_home", "the current folder is gone: it was removed.", hint) from None
 
 
+def bad_setting(bad: Exception) -> Failure:
+    """What somebody reads whose settings are of no use; the sentence says what may stand there."""
+    return Failure(USAGE, "bad_setting", str(bad), "Nothing was done: put it right there, and try again.")
+
+
 def not_ours(other: NotOurs) -> Failure:
     """What somebody reads who is at another user's home."""
     hint = f"Work on it as its owner: `sudo -u {other.user or 'USER'} evt …`."

@@ -160,7 +160,9 @@ class _Show:
                 end(service)
                 raise
         if service.returncode:
-            raise Failure(service.returncode, "demo", "the service ended badly; what it said stands above.")
+            sentence = "the service ended badly; what it said stands above."
+            hint = "`evt demo --keep` leaves the home for a look."
+            raise Failure(service.returncode, "demo", sentence, hint)
 
     def _show_artifact(self, artifact: Path) -> None:
         whole = orjson.loads(artifact.read_bytes())

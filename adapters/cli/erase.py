@@ -77,9 +77,10 @@ def run(call: Call) -> int:
     with at_desk(call) as desk:
         event = _event(desk, call.args.position)
         if not call.args.field:
-            raise _which(event)
+            return _list(call, event)
         if not (call.args.reason or "").strip():
-            raise Failure(USAGE, "usage", "say why with --reason: what was erased can no longer be seen.")
+            sentence = "say why with --reason: what was erased can no longer be seen."
+            raise Failure(USAGE, "usage", sentence, 'For example --reason "a password".')
         with desk.ownership(BRIEFLY_S) as owner:
             return _erase(call, _owned(desk, owner), event)
 
@@ -98,22 +99,30 @@ def _event(desk: Desk, position: int) -> Recorded:
     event = next(iter(desk.storage.raw.all(max(0, position - 1), position)), None) if position > 0 else None
     if event is None:
         sentence = f"there is no event {position}: the log ends at {desk.storage.raw.head()}."
-        raise Failure(NOT_FOUND, "not_found", sentence)
+        raise Failure(NOT_FOUND, "not_found", sentence, "`evt tail` shows the positions.")
     if event.type in STANDING:
         sentence = f"event {position} is {event.type}, on which the proof stands: nothing of it is erased."
-        raise Failure(USAGE, "not_erasable", sentence)
+        raise Failure(USAGE, "not_erasable", sentence, "What a task was given stands in other events.")
     return event
 
 
-def _which(event: Recorded) -> Failure:
-    found = list(erasable(event))
+def _list(call: Call, event: Recorded) -> int:
+    """What of the event can go. Raises Failure where nothing can, or where a reason was given already."""
+    found, position = dict(erasable(event)), event.global_position
     if not found:
-        return Failure(
-            USAGE, "nothing_to_erase", f"event {event.global_position} holds no text that could be erased."
-        )
-    lines = "\n".join(f"  --field {shlex.quote(name)}   {quoted(text[:SHOWN])}" for name, text in found)
-    sentence = f"say what of event {event.global_position} ({event.type}) is to be erased:\n{lines}"
-    return Failure(USAGE, "usage", sentence, "Nothing was erased.")
+        sentence = f"event {position} holds no text that could be erased."
+        raise Failure(USAGE, "nothing_to_erase", sentence, "`evt tail` shows what other events hold.")
+    if call.args.reason is not None:
+        hint = f"`evt erase {position}` lists them. Nothing was erased."
+        raise Failure(USAGE, "usage", f"say what of event {position} is to be erased, with --field.", hint)
+    if call.output.json:
+        call.output.document({"position": position, "type": event.type, "fields": found})
+        return GOOD
+    call.output.line(f"event {position} ({event.type}) holds what can be erased:")
+    for name, text in found.items():
+        call.output.line(f"  --field {shlex.quote(name)}   {quoted(text, SHOWN)}")
+    call.output.note("note: nothing was erased: name what is to go with --field, and say why with --reason.")
+    return GOOD
 
 
 def _erase(call: Call, desk: Desk, event: Recorded) -> int:
@@ -195,7 +204,8 @@ def _tombstone(event: Recorded, fields: tuple[str, ...]) -> bytes:
     buried = tombstone(event.line, fields)
     if buried == event.line:
         sentence = f"{', '.join(fields)} of event {event.global_position} was erased before."
-        raise Failure(CONFLICT, "conflict", sentence)
+        hint = f"`evt erase {event.global_position}` lists what is left."
+        raise Failure(CONFLICT, "conflict", sentence, hint)
     if (place := missed(event, buried)) is not None:
         sentence = f"{place} of event {event.global_position} cannot be erased: views are folded by it."
         hint = f"`evt erase {event.global_position}` lists what can go."
@@ -209,7 +219,8 @@ def _sign_first(desk: Desk, position: int) -> None:
         if desk.storage.tree.size_now() < position:
             desk.sign_as_owner("erasure")
     except HeadRefused as refused:
-        raise Failure(BAD, "head_refused", f"nothing was erased: {refused}") from None
+        hint = "`evt audit` says what is wrong with the log."
+        raise Failure(BAD, "head_refused", f"nothing was erased: {refused}", hint) from None
 
 
 def _carry_out_all(call: Call, desk: Desk) -> list[Done]:

@@ -1,7 +1,7 @@
 """`evt project NAME --explain`: for rows, or for one number, the events that made them, newest last."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import orjson
 from adapters.cli.failure import NOT_FOUND, Failure
 from adapters.cli.moments import millisecond
 from adapters.cli.output import Output
+from adapters.cli.view_table import COUNTS
 from projections.explain import Change, Histories, History, Touch, found
 from projections.projection import Projection, Row
 from schemas.shown import quoted, shown
@@ -19,6 +20,13 @@ OF_EACH: Final = 10
 OF_ONE: Final = 100
 """Events named for the one row or number that was asked about."""
 VALUE_SHOWN: Final = 40
+BEHIND: Final[Mapping[tuple[str, str], str]] = {
+    ("metrics", "usd"): "cost_micro_usd_sum",
+    ("metrics", "p50"): "durations",
+    ("metrics", "p95"): "durations",
+    ("metrics", "longest"): "elapsed_ms_max",
+}
+"""What stands in the row for a column of a view's table that bears another name."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,9 @@ class Explained:
 
 def begin(projection: Projection, asked: str) -> Histories:
     """`asked` is a row's key, a key with a field behind it (`all.succeeded`), or nothing for every row."""
-    return Histories(projection, OF_ONE, _readings(asked)) if asked else Histories(projection, OF_EACH)
+    if not asked:
+        return Histories(projection, OF_EACH)
+    return Histories(projection, OF_ONE, _readings(projection.name, asked))
 
 
 def end(histories: Histories, asked: str, position: int) -> Explained:
@@ -41,7 +51,7 @@ def end(histories: Histories, asked: str, position: int) -> Explained:
     if not asked:
         return Explained(view, dict(sorted(histories.rows.items())), None)
     where = f"as of event {position}"
-    readings = _readings(asked)
+    readings = _readings(view, asked)
     there = [key for key in readings if (row := histories.rows.get(key)) is not None and row.row is not None]
     for key in sorted(there, key=len, reverse=True):
         history, field = histories.rows[key], readings[key]
@@ -49,6 +59,9 @@ def end(histories: Histories, asked: str, position: int) -> Explained:
             return Explained(view, {key: history}, field)
     if there:
         key = max(there, key=len)
+        if view == "metrics" and readings[key] in (*COUNTS, *BEHIND.values()):
+            # A row has only the numbers that were counted in it: this one is 0, and no event says so.
+            return Explained(view, {key: histories.rows[key]}, readings[key])
         raise _no_field(view, key, readings[key] or "", histories.rows[key].row or {}, where)
     gone = [(key, history) for key, history in histories.rows.items() if history.touches]
     hint = f"`evt project {view}` shows the keys there are."
@@ -114,11 +127,15 @@ def _touch(touch: Touch) -> dict[str, Any]:
     }
 
 
-def _readings(asked: str) -> dict[str, str | None]:
+def _readings(view: str, asked: str) -> dict[str, str | None]:
     """What it may mean: a key, or a key and a field at each dot; keys of tasks are in lower case."""
     readings: dict[str, str | None] = {}
     for text in (asked.lower(), asked):
         dots = [number for number, letter in enumerate(asked) if letter == "."]
-        readings |= {text[:dot]: asked[dot + 1 :] for dot in dots if dot}
+        readings |= {text[:dot]: _field(view, asked[dot + 1 :]) for dot in dots if dot}
         readings[text] = None
     return readings
+
+
+def _field(view: str, column: str) -> str:
+    return BEHIND.get((view, column.lower()), column)

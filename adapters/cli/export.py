@@ -18,6 +18,7 @@ from adapters.home import Home
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink
 from eventstore.event import Recorded
 from handlers.path_policy import OWN_FOLDERS
+from schemas.shown import shown
 
 CHUNK: Final = 2**18
 
@@ -37,6 +38,8 @@ def run(call: Call) -> int:
         if call.args.output in (None, "-"):
             for chunk in _chunks(log.all(after, upto), render):
                 call.output.write(chunk.decode())
+            if upto <= after:
+                call.output.note(f"note: no event stands there: the log has {log.head()}.")
             return GOOD
         target = _target(home, Path(call.args.output))
         _write(target, _chunks(log.all(after, upto), render))
@@ -50,6 +53,9 @@ def _target(home: Home, path: Path) -> Path:
     if any(real.is_relative_to(home.root / name) for name in OWN_FOLDERS):
         sentence = f"{path} lies where the home keeps its own state."
         raise Failure(USAGE, "usage", sentence, "Name a file elsewhere.")
+    if not real.parent.is_dir():
+        sentence = f"there is no folder {shown(str(path.parent))}."
+        raise Failure(USAGE, "usage", sentence, "Make it, or name another file.")
     if real.exists() and not real.is_file():
         raise Failure(USAGE, "usage", f"{path} is no regular file.", "Name a file.")
     return real

@@ -27,9 +27,12 @@ EXIT_OF_CODE: Final = {
 
 
 class Failure(Exception):
-    """Ends the verb. `sentence` says what is wrong and where, `hint` what to do."""
+    """Ends the verb. `sentence` says what is wrong and where, `hint` what to do.
 
-    def __init__(self, exit_code: int, code: str, sentence: str, hint: str = "") -> None:
+    The hint is left empty only where the sentence comes from below with its remedy in it.
+    """
+
+    def __init__(self, exit_code: int, code: str, sentence: str, hint: str) -> None:
         super().__init__(sentence)
         self.exit_code = exit_code
         self.code = code

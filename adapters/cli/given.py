@@ -156,7 +156,7 @@ def _bytes_of(path: Path) -> bytes:
             return file.read(MAX_BYTES + 1)
     except OSError as trouble:
         sentence = f"{shown(str(path))} cannot be read: {trouble.strerror}."
-        raise Failure(USAGE, "unreadable", sentence) from None
+        raise Failure(USAGE, "unreadable", sentence, "See who may read it.") from None
 
 
 def _overridden(options: argparse.Namespace, task: TaskFile) -> TaskFile:
@@ -208,7 +208,8 @@ def _ids(text: str) -> tuple[str, ...]:
     for problem in filter(None, map(problem_with_id, ids)):
         raise Failure(USAGE, "bad_id", f"--after: {problem}.", "`evt list` shows the ids there are.")
     if not 0 < len(ids) <= MAX_AFTER:
-        raise Failure(USAGE, "usage", f"--after takes 1 to {MAX_AFTER} ids, separated by commas.")
+        sentence = f"--after takes 1 to {MAX_AFTER} ids, separated by commas."
+        raise Failure(USAGE, "usage", sentence, "`evt list` shows the ids there are.")
     return ids
 
 

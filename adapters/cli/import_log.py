@@ -21,6 +21,7 @@ from adapters.home_making import Occupied
 from adapters.log_import import Given, Imported, NotImported, go_on, make
 from eventstore.sqlite.log import SqliteLog
 from eventstore.text.mirror import Mirror, MirrorAhead
+from schemas.shown import shown
 from schemas.upcasts import UPCASTS
 
 EXITS = {"bad_line": USAGE, "other_log": CONFLICT, "conflict": CONFLICT}
@@ -41,7 +42,7 @@ def run(call: Call) -> int:
         except NotOurs as other:
             raise not_ours(other) from None
         except MirrorAhead as ahead:
-            raise Failure(BAD, "log_behind_mirror", f"{ahead}.") from None
+            raise Failure(BAD, "log_behind_mirror", f"{ahead}.", "") from None
     _say(call, done)
     return GOOD
 
@@ -74,6 +75,10 @@ def _given(name: str) -> Iterator[Given]:
     try:
         if path.is_dir():
             backup = Home(path.resolve(), named=True)
+            if not backup.log.is_file():
+                sentence = f"{shown(name)} is no folder that `evt backup` made: it has no logs/events.db."
+                hint = "Name that folder, or a file with the lines of a log, such as its logs/events.ndjson."
+                raise Failure(USAGE, "unreadable", sentence, hint)
             with _text_of(backup) as text:
                 yield Given(name, text, backup)
         else:

@@ -74,7 +74,8 @@ def _change(call: Call, desk: Desk) -> int:
         desk.sign_as_owner("rotation")
         tree.finish_change()
     except HeadRefused as refused:
-        raise Failure(BAD, "head_refused", f"the key was not changed: {refused}") from None
+        hint = "`evt audit` says what is wrong with the log."
+        raise Failure(BAD, "head_refused", f"the key was not changed: {refused}", hint) from None
     if call.output.json:
         call.output.document({"key": coming.vkey()})
     else:

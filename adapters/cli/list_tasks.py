@@ -82,7 +82,7 @@ def _most(call: Call) -> int | None:
     """How many of the ended ones are asked for, None for all. Raises Failure."""
     count: int | None = call.args.n
     if count is not None and count < 0:
-        raise Failure(USAGE, "usage", f"-n is {count}; it must be 0 or more.")
+        raise Failure(USAGE, "usage", f"-n is {count}; it must be 0 or more.", "--all shows all of them.")
     # A program that looks for one of them must not be given some of them unasked.
     if count is None and not (call.args.all or call.output.json):
         return ENDED_SHOWN

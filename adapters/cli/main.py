@@ -1,6 +1,7 @@
 """The way in: find the verb, read its arguments, run it, and turn what goes wrong into a sentence."""
 
 import argparse
+import errno
 import gc
 import importlib
 import io
@@ -112,7 +113,7 @@ def call(argv: Sequence[str], environ: dict[str, str], loaded: Callable[[], None
         output.failure(failure)
         return failure.exit_code
     except LogUnreadable as unreadable:
-        output.failure(Failure(USAGE, "log_unreadable", str(unreadable)))
+        output.failure(Failure(USAGE, "log_unreadable", str(unreadable), ""))  # it names the way out
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -123,8 +124,23 @@ def call(argv: Sequence[str], environ: dict[str, str], loaded: Callable[[], None
     except OSError as trouble:
         _silence(sys.stdout)
         where = f" ({trouble.filename})" if trouble.filename else ""
-        output.failure(Failure(DISK_FAILED, "io", f"{trouble.strerror or trouble}{where}."))
+        output.failure(Failure(DISK_FAILED, "io", f"{trouble.strerror or trouble}{where}.", _remedy(trouble)))
         return DISK_FAILED
+
+
+def _remedy(trouble: OSError) -> str:
+    """What whoever reads of it can do."""
+    match trouble.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Make room there, and try again: what the log has acknowledged stands."
+        case errno.ENOENT | errno.ENOTDIR:
+            return "Look whether its folder is there."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "Look who may write there."
+        case errno.EMFILE | errno.ENFILE:
+            return "Too many files are open: end something, or raise the limit (`ulimit -n`)."
+        case _:
+            return "What the log has acknowledged stands; `evt audit` says how it is."
 
 
 def _run(argv: list[str], environ: dict[str, str], output: Output, loaded: Callable[[], None] | None) -> int:

@@ -75,7 +75,8 @@ def end_of(text: str, log: Log, at: int, option: str = "--at") -> int:
     if found := POSITION.fullmatch(text):
         position, head = int(found[1]), log.head()
         if position > head:
-            raise Failure(NOT_FOUND, "not_found", f"there is no event {position}: the log ends at {head}.")
+            sentence = f"there is no event {position}: the log ends at {head}."
+            raise Failure(NOT_FOUND, "not_found", sentence, f"Leave {option} out for all of it.")
         return position
     return log.position_at(_moment(text, at, option))
 

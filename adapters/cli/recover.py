@@ -70,7 +70,8 @@ def _went_on(call: Call, done: Recovery) -> Recovery:
             aside = free_aside(desk.home)
             desk.storage.tree.set_aside(aside)
         except HeadRefused as refused:
-            raise Failure(BAD, "head_refused", str(refused)) from None
+            hint = "`evt audit` says what is wrong with the log."
+            raise Failure(BAD, "head_refused", str(refused), hint) from None
         kept, events = aside.relative_to(desk.home.root).as_posix(), desk.storage.raw.head()
         desk.dispatch(NoteRecovery(**desk.stamp(desk.actor), events=events, problem=problem, kept_as=kept))
     said = f"{problem}: this log goes on, and that tree head is kept in {kept}"

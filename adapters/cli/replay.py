@@ -89,7 +89,8 @@ def _verify(call: Call, home: Home, log: WatchedLog, progress: Progress) -> int:
     if call.output.json:
         call.output.document({**told, "verify": _as_document(found, log)})
     else:
-        _say_speed(call.output, told)
+        if found.compared:
+            _say_speed(call.output, told)
         _say_verdict(call.output, found, log)
     return GOOD if found.identical else BAD
 
@@ -113,8 +114,12 @@ def _say_speed(output: Output, told: dict[str, Any]) -> None:
 
 
 def _say_verdict(output: Output, found: Comparison, log: Log) -> None:
+    reasons: dict[str, list[str]] = {}
     for name, why in sorted(found.not_compared.items()):
-        output.line(f"{output.paint('not compared', 'yellow')}  {name}: {shown(why)}")
+        reasons.setdefault(why, []).append(name)
+    for why, of_them in reasons.items():
+        named = "all views" if len(of_them) == len(ALL) else ", ".join(of_them)
+        output.line(f"{output.paint('not compared', 'yellow')}  {named}: {shown(why)}")
     if found.not_compared:
         output.note(
             "Views are stored by `evt run` and by every verb that writes: let one do so, then verify again."

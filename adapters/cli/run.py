@@ -57,12 +57,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     workers: int | None = call.args.workers
     if workers is not None and not 1 <= workers <= 64:
-        raise Failure(USAGE, "usage", f"--workers is {workers}; it must be a whole number from 1 to 64.")
+        sentence = f"--workers is {workers}; it must be a whole number from 1 to 64."
+        raise Failure(USAGE, "usage", sentence, "Without it MAX_CONCURRENT_TASKS says how many.")
     if call.args.drain_wait is not None and not call.args.drain:
         raise Failure(USAGE, "usage", "--drain-wait means nothing without --drain.", "Add --drain.")
     wait_s = DRAIN_WAIT_S if call.args.drain_wait is None else call.args.drain_wait
     if not 0 <= wait_s < 1e9:
-        raise Failure(USAGE, "usage", "--drain-wait must be a number of seconds, 0 or more.")
+        sentence = "--drain-wait must be a number of seconds, 0 or more."
+        raise Failure(USAGE, "usage", sentence, f"Without it that is {DRAIN_WAIT_S:g}.")
     with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
         if not owner:
             raise already_running(desk)

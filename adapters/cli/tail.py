@@ -57,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(call: Call) -> int:
     count: int | None = call.args.n
     if count is not None and count < 0:
-        raise Failure(USAGE, "usage", f"-n is {count}; it must be 0 or more.")
+        raise Failure(USAGE, "usage", f"-n is {count}; it must be 0 or more.", "See `evt tail --help`.")
     stays = Stays(call)
     with reading_log(call) as (_, log):
         wanted = _wanted(call, log)

@@ -7,6 +7,8 @@ from adapters.cli.words.mediation import ABSENT, PARTS, said_by
 from handlers.task import TaskState
 from schemas.shown import quoted, shown
 
+TITLE_SHOWN: Final = 200
+"""Characters: all of any title that is made here, so that none seems to end within a word."""
 LABELS: Final = {"cwd": "folder"}
 
 
@@ -44,7 +46,8 @@ def understood_in_words(row: Mapping[str, Any]) -> list[str]:
     if "decided" not in row:
         return []
     who = decided_by(row["decided"])
-    lines = [f"  understood as {row['task_type']} {quoted(row['title'])} in {shown(row['cwd'])} ({who})"]
+    title = quoted(row["title"], TITLE_SHOWN)
+    lines = [f"  understood as {row['task_type']} {title} in {shown(row['cwd'])} ({who})"]
     lines += [f"  or {line}" for line in alternatives(row["alternatives"])]
     mediator = row["mediator"]
     if mediator is not None and mediator["by"] == "rules":

@@ -71,7 +71,8 @@ def check_timeout(timeout_s: float | None, *, wait: bool = True) -> None:
     if timeout_s is not None and not wait:
         raise Failure(USAGE, "usage", "--timeout means nothing without --wait.", "Add --wait.")
     if timeout_s is not None and not 0 <= timeout_s < 1e9:
-        raise Failure(USAGE, "usage", "--timeout must be a number of seconds, 0 or more.")
+        sentence = "--timeout must be a number of seconds, 0 or more."
+        raise Failure(USAGE, "usage", sentence, "Without it the end is waited for, whenever it comes.")
 
 
 def _say(call: Call, key: str, row: Row) -> None:
