@@ -46,6 +46,23 @@ def test_show_tells_the_three_parts_of_an_outcome(home: BuiltHome, evt: Evt) -> 
     assert any("task_claimed" in line and "attempt 1 by worker-1" in line for line in said.lines)
 
 
+def test_show_says_where_a_file_is_not_there(home: BuiltHome, evt: Evt) -> None:
+    home.succeed("Good")
+    home.write_artifact("Good")
+    gone = "(not there: `evt project artifacts --write` writes it again)"
+    before = evt("show", "good").out.count(gone)
+    (home.root / "results" / "Good.json").unlink()
+    assert evt("show", "good").out.count(gone) == before + 1
+
+
+def test_show_judges_nothing_before_the_checks_are_over(home: BuiltHome, evt: Evt) -> None:
+    home.queue("Slow")
+    home.claim("Slow")
+    home.finish_turn("Slow")
+    labelled = {line[:12].strip(): line[12:] for line in evt("show", "slow").lines}
+    assert labelled["verified"] == "not yet"
+
+
 def test_show_tells_why_a_task_failed_and_what_to_do(home: BuiltHome, evt: Evt) -> None:
     home.fail("bad")
     said = evt("show", "bad").out

@@ -317,15 +317,16 @@ def test_the_rules_message_comes_from_type_and_title() -> None:
 
 
 def test_a_model_that_failed_rests_briefly_and_after_three_failures_longer() -> None:
-    row = {"failures": 1, "failed_at": 1_000_000_000, "sentence": "it was silent."}
-    assert rest_of(None, 5) is None
-    assert rest_of({**row, "failures": 0}, 1_000_000_000) is None
-    assert "it was silent." in (rest_of(row, 1_000_000_001) or "")
-    assert rest_of(row, 1_000_000_000 + BRIEF_S * 1_000_000) is None
+    row = {"model": "m", "failures": 1, "failed_at": 1_000_000_000, "sentence": "it was silent."}
+    assert rest_of(None, 5, "m") is None
+    assert rest_of({**row, "failures": 0}, 1_000_000_000, "m") is None
+    assert "it was silent." in (rest_of(row, 1_000_000_001, "m") or "")
+    assert rest_of(row, 1_000_000_000 + BRIEF_S * 1_000_000, "m") is None
     many = {**row, "failures": 3}
-    assert rest_of(many, 1_000_000_000 + BRIEF_S * 1_000_000) is not None
-    assert rest_of(many, 1_000_000_000 + LONG_S * 1_000_000) is None
-    assert rest_of(many, 0) is None, "a clock that was set back makes nobody wait"
+    assert rest_of(many, 1_000_000_000 + BRIEF_S * 1_000_000, "m") is not None
+    assert rest_of(many, 1_000_000_000 + LONG_S * 1_000_000, "m") is None
+    assert rest_of(many, 0, "m") is None, "a clock that was set back makes nobody wait"
+    assert rest_of(many, 1_000_000_001, "another") is None
 
 
 def test_every_purpose_says_what_it_wants_by_the_names_of_its_fields() -> None:

@@ -133,7 +133,8 @@ def test_the_view_counts_the_servers_failures_and_an_answer_ends_them() -> None:
         row = PROJECTION.apply(KEY, row, event)
     assert row is not None
     assert (row["asked"], row["answered"], row["failures"], row["output_tokens"]) == (4, 0, 1, 28)
-    assert rest_of(row, row["failed_at"]) is not None
+    assert rest_of(row, row["failed_at"], row["model"]) is not None
+    assert rest_of(row, row["failed_at"], "another") is None
     (event, *_) = finish(bench, "shape", orjson.dumps(SHAPED).decode(), 1)
     row = PROJECTION.apply(KEY, row, event)
     assert row is not None and (row["answered"], row["failures"], row["fallback"]) == (1, 0, None)

@@ -34,6 +34,7 @@ def evt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Evt:
 def test_events_that_a_backup_lacks_are_told_as_long_as_nobody_says_that_it_is_meant(evt: Evt) -> None:
     (found,) = evt("audit", "--json").document["findings"]
     assert found["kind"] == "TRUNCATED"
+    assert "`evt recover --from-log`" in found["remedy"]
     assert "your configuration folder remembers" in found["text"]
     assert "`evt recover --from-log`" in evt("add", "explain the shelf").err
     said = evt("recover")

@@ -72,7 +72,8 @@ class Mediator:
             return
         async with self._one_at_a_time:
             await self._feed.advance()
-            rest = rest_of(self._feed.live.row("mediator", KEY), self._stamp.clock.now())
+            row, now = self._feed.live.row("mediator", KEY), self._stamp.clock.now()
+            rest = rest_of(row, now, self._model.name)
             if self._loading:
                 await say(self._not_asked(purpose, held(), "loading", "its server is loading it."))
             elif rest is not None:

@@ -11,6 +11,7 @@ log; `evt audit check-proof FILE --line FILE --key KEY` checks it.
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from adapters.cli.audit_inputs import Inputs, check_is_there, gathered, over_rows, tree_beside
 from adapters.cli.audit_proof import check_proof, prove
@@ -27,6 +28,11 @@ from eventstore.regular_file import opened
 from schemas import names
 
 TYPES = Types(erased=names.EVENT_ERASED, key_changed=names.SIGNING_KEY_CHANGED)
+
+SHORTER: Final = (
+    "`evt recover` brings back what the mirror holds; where you put an older log back yourself, "
+    "`evt recover --from-log` goes on with that one"
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +99,8 @@ def _of_the_home(call: Call) -> tuple[Report, Inputs]:
     home = call.home()
     inputs = gathered(call, home, home.tree)
     report = over_rows(home.log, lambda rows: _judged(rows, inputs, home))
+    ways_out = (replace(one, remedy=SHORTER) if one.kind == "TRUNCATED" else one for one in report.findings)
+    report = replace(report, findings=tuple(ways_out))
     # What a log gives that is not the one that was recorded says nothing of the views.
     if report.verdict != "TAMPERED" and all(finding.kind != "LOG-DAMAGED" for finding in report.findings):
         findings, notes = views_of(call, home)

@@ -64,12 +64,18 @@ def task_page(
         _outcome(page, story, events, over=not before)
         _left_behind(page, story)
     if written is not None:
-        page.part("artifact", [page.root / written["path"]])
-        page.part("summary", [page.root / written["summary_path"]])
+        page.part("artifact", [_there(page.root / written["path"])])
+        page.part("summary", [_there(page.root / written["summary_path"])])
     received = next((event.data for event in events if event.type == names.TASK_RECEIVED), None)
     if received is not None:
         page.part("warnings", received["spec"]["warnings"], "yellow")
     _timeline(page, key, events)
+
+
+def _there(path: Path) -> str:
+    """A backup has the log and no such files."""
+    missing = " (not there: `evt project artifacts --write` writes it again)"
+    return f"{path}{'' if path.exists() else missing}"
 
 
 def refused_page(page: Page, key: str, row: Row, events: Sequence[Recorded]) -> None:
@@ -117,7 +123,8 @@ def _outcome(page: Page, story: Story, events: Sequence[Recorded], *, over: bool
     page.part("ended", [_process(story)])
     claimed = end.get("claimed") or (report["result_text"] if report is not None else "")
     page.part("claimed", claimed.splitlines() or ["nothing"])
-    verified = end.get("verified", "unchecked")
+    # Before its end nothing is judged; the checks that were run are among the events.
+    verified = end.get("verified", "not yet" if story.end is None else "unchecked")
     page.part("verified", [verified, *(f"- {found}" for found in end.get("evidence", ()))])
     measured = latest(events)
     page.part("measured", filter(None, [measures(measured)]))

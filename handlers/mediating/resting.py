@@ -9,9 +9,12 @@ MANY: Final = 3
 """From so many failures in a row on it rests long."""
 
 
-def rest_of(row: Mapping[str, Any] | None, now: int) -> str | None:
-    """A sentence while it rests, None when it may be asked. `row` is the one of the view `mediator`."""
-    if row is None or not row["failures"]:
+def rest_of(row: Mapping[str, Any] | None, now: int, model: str) -> str | None:
+    """A sentence while it rests, None when it may be asked. `row` is the one of the view `mediator`.
+
+    What another model did says nothing of the `model` that is asked now.
+    """
+    if row is None or not row["failures"] or row["model"] != model:
         return None
     rest_s = LONG_S if row["failures"] >= MANY else BRIEF_S
     # A clock that was set back makes nobody wait longer.

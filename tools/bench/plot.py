@@ -105,6 +105,11 @@ def _drawn(bar: Bar, at: float) -> Iterator[str]:
     yield f'<text x="{LEFT - 8}" y="{at:.0f}" text-anchor="end">{escape(bar.what)}</text>'
     kind = "ours" if bar.ours else "other"
     yield f'<rect class="{kind}" x="{left:.1f}" y="{at - 10:.0f}" width="{width:.1f}" height="11"/>'
+    if bar.ratio > MOST:
+        # The scale ends before the bar does.
+        middle = at - 4.5
+        points = f"{end:.1f},{middle - 8:.1f} {end + 9:.1f},{middle:.1f} {end:.1f},{middle + 8:.1f}"
+        yield f'<polygon class="{kind}" points="{points}"/>'
     told = f"{bar.ratio:.3g}"
     if bar.goal is not None:
         x = _x(float(bar.goal.split()[1]))
