@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+from collections.abc import Callable
 from hashlib import md5, sha1, sha256
 from urllib.parse import quote
 
@@ -109,6 +111,34 @@ BENIGN = [
 ]
 
 
+def in_json(text: str) -> str:
+    return json.dumps({"type": "user", "content": text})
+
+
+PLACES: dict[str, Callable[[str], str]] = {
+    "at the start of a line": lambda text: f"deploy:\n{text}\nend",
+    "behind a tab": lambda text: f"x\t{text}",
+    "of a line in JSON": lambda text: in_json(f"deploy:\n{text}\nend"),
+    "behind a tab in JSON": lambda text: in_json(f"1\t{text}"),
+    "of a text in JSON": in_json,
+    "of a line in JSON in JSON": lambda text: in_json(in_json(f"deploy:\r\n{text}\r\nend")),
+    "in colour": lambda text: f"\x1b[32m{text}\x1b[0m",
+    "in colour in JSON": lambda text: in_json(f"\x1b[1;32m{text}\x1b[0m"),
+    "behind a sign of a URL": lambda text: f"?x=1%26t%3D{text}",
+    "behind a sign that JSON need not write so": lambda text: f'"?a=1\\u0026{text}"',
+}
+"""Where a program's output or a task's text has it: what stands before it must hide nothing."""
+
+UNMISTAKABLE = ("anthropic", "github", "github fine grained", "gitlab", "google", "aws id", "slack", "jwt")
+"""These begin like no other word, so that they are seen within words, too."""
+
+
+def core(secret: str) -> str:
+    """The longest part of it that no way of writing changes."""
+    found: list[str] = re.findall("[A-Za-z0-9]+", secret)
+    return max(found, key=len)
+
+
 @pytest.fixture
 def redactor() -> Redactor:
     return Redactor([OURS, "short"])
@@ -124,6 +154,35 @@ def test_each_known_form_of_secret_goes(redactor: Redactor, what: str) -> None:
     assert sum(counts.values()) >= 1
     assert any(f"[redacted:{name}]" in clean for name in counts)
     assert redactor.text(clean) == (clean, {})
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("what", [what for what, (_, secret) in SECRETS.items() if len(core(secret)) > 4])
+def test_a_secret_goes_wherever_it_stands(redactor: Redactor, what: str, place: str) -> None:
+    text, secret = SECRETS[what]
+    clean, counts = redactor.text(PLACES[place](text))
+    assert core(secret) in PLACES[place](text)
+    assert core(secret) not in clean
+    assert counts
+    assert redactor.text(clean) == (clean, {})
+
+
+@pytest.mark.parametrize("before", ["-p", "_", "token_", "x", "task-"])
+@pytest.mark.parametrize("what", UNMISTAKABLE)
+def test_what_begins_like_no_other_word_goes_from_within_words(
+    redactor: Redactor, what: str, before: str
+) -> None:
+    text, secret = SECRETS[what]
+    bare = re.sub(r"^(?:export KEY=|key=|id |cookie: session=)", "", text)
+    clean, counts = redactor.text(before + bare)
+    assert core(secret) not in clean
+    assert counts
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("text", BENIGN)
+def test_ordinary_text_is_not_damaged_wherever_it_stands(redactor: Redactor, text: str, place: str) -> None:
+    assert redactor.text(PLACES[place](text)) == (PLACES[place](text), {})
 
 
 @pytest.mark.parametrize("text", BENIGN)

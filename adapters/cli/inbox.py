@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ HIDDEN: Final = (".", "~$", "#")
 LEFTOVERS: Final = ("~", ".swp", ".swo", ".tmp", ".bak", ".part", ".crdownload")
 """Of editors and browsers at work: nobody takes these for task files."""
 NAMED: Final = 3
+SHORTEST_LEAK: Final = 16
+"""Characters: no form of secret is shorter."""
 
 
 def inbox(home: Home, known: Iterable[Row]) -> dict[str, Any]:
@@ -91,8 +94,15 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    """As the log has it: a byte that is no UTF-8 stands as `\\xff`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """As the log has it: a byte that is no UTF-8 stands as `\\xff`, a secret as its mark."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return text if len(text) < SHORTEST_LEAK else str(_redactor().text(text)[0])
+
+
+@cache
+def _redactor() -> Any:
+    """Few files lie there with so long a name, and what knows secrets takes its time to load."""
+    return importlib.import_module("eventstore.redaction.patterns").Redactor()
 
 
 def _few(names: Sequence[str]) -> str:

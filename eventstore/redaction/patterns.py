@@ -22,6 +22,9 @@ from eventstore.redaction.plausible import (
 SHORTEST_VALUE: Final = 8
 """Characters; a shorter value of our own would be found in ordinary text."""
 
+NESTED: Final = 3
+"""A file of JSON, in the answer of a tool, in a line that an agent prints."""
+
 MARK: Final[Any] = re2.compile(rb"\[redacted:[a-z0-9-]+\]")
 
 
@@ -38,14 +41,21 @@ class Pattern:
 
 
 _IS = rb"\s*(?:=>|:=|[:=])\s*"
-_BEFORE = rb"(?:^|[^A-Za-z0-9_-])"
+# What a program prints comes as JSON: there a newline is two letters, a colour six and more, and the letter
+# before a secret is theirs. The same in a URL, and of an option with its value on its heels (`-psecret`).
+_ESCAPE = (
+    rb"\\[nrtbfv0\"']|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}"
+    rb"|(?:\x1b|\\u001[bB]|\\x1[bB]|\\e|\\033)\[[0-9;]*[A-Za-z]|\s-[A-Za-z]"
+)
+_BEFORE = rb"(?:^|[^A-Za-z0-9_-]|" + _ESCAPE + rb")"
+_WORD = rb"(?:(?m:^)|[\s\"'`]|" + _ESCAPE + rb")"
 _AFTER = rb"(?:[^A-Za-z0-9_-]|$)"
 _QUOTE = rb"\\*[\"']?"
 _SECRET_KEY = (
     rb"(?i:token|secret|password|passwd|pwd|passphrase|credential"
     rb"|(?:api|access|secret|private|signing|encryption|auth|account)[_.-]?key)"
 )
-_KEY_LINE = rb"(?:(?:\s|\\r|\\n)*[A-Za-z0-9+/=]{16,})"
+_KEY_LINE = rb"(?:(?:\s|\\+[rn])*[A-Za-z0-9+/=]{16,})"
 
 PATTERNS: Final = (
     Pattern("private-key", rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=\s\\:,.()-]*?"
@@ -53,32 +63,35 @@ PATTERNS: Final = (
     # Cut off, as the head of an output may be.
     Pattern("private-key", rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----" + _KEY_LINE + rb"+)"),
     Pattern("private-key", rb"(PRIVATE\+KEY\+[^\s+\"'\\]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{40,}={0,2})"),
+    # What begins like no other word is sought within words, too: `-pghp_…`, `token_ghp_…`.
+    Pattern("anthropic-key", rb"(sk-ant-[a-z]{3,8}[0-9]{2}-[A-Za-z0-9_-]{16,})"),
     Pattern("anthropic-key", _BEFORE + rb"(sk-ant-[A-Za-z0-9_-]{16,})"),
     Pattern("openai-key", _BEFORE + rb"(sk-[A-Za-z0-9_-]{20,})", is_mixed),
     Pattern("stripe-key", _BEFORE + rb"([sr]k_(?:live|test)_[A-Za-z0-9]{16,})"),
-    Pattern("github-token", _BEFORE + rb"(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,})"),
-    Pattern("gitlab-token", _BEFORE + rb"(glpat-[A-Za-z0-9_-]{20,})"),
-    Pattern("google-key", _BEFORE + rb"(AIza[A-Za-z0-9_-]{35})" + _AFTER),
-    Pattern("aws-access-key", _BEFORE + rb"((?:AKIA|ASIA)[A-Z0-9]{16})" + _AFTER),
+    Pattern("github-token", rb"(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,})"),
+    Pattern("gitlab-token", rb"(glpat-[A-Za-z0-9_-]{20,})"),
+    Pattern("google-key", rb"(AIza[A-Za-z0-9_-]{35})" + _AFTER),
+    Pattern("aws-access-key", rb"((?:AKIA|ASIA)[A-Z0-9]{16})(?:[^A-Z0-9]|$)"),
     Pattern("aws-secret-key", rb"(?i:aws[a-z0-9_.-]{0,20}(?:secret|key)[a-z0-9_.-]{0,20})" + _QUOTE
             + rb"\s*[:=]\s*" + _QUOTE + rb"([A-Za-z0-9/+=]{40})(?:[^A-Za-z0-9/+=]|$)", is_mixed),
-    Pattern("telegram-token", rb"(?:^|[^0-9A-Za-z_-]|/bot)([0-9]{8,10}:[A-Za-z0-9_-]{35})" + _AFTER,
+    Pattern("telegram-token", rb"(?:" + _BEFORE + rb"|/bot)([0-9]{8,10}:[A-Za-z0-9_-]{35})" + _AFTER,
             is_mixed),
-    Pattern("slack-token", _BEFORE + rb"(xox[abeoprs]-[A-Za-z0-9-]{10,})"),
+    Pattern("slack-token", rb"(xox[abeoprs]-[A-Za-z0-9-]{10,})"),
     Pattern("slack-webhook", rb"hooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]{20,})"),
-    Pattern("jwt", _BEFORE + rb"(eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"),
+    Pattern("jwt", rb"(eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)"),
     Pattern("authorization", rb"(?i:authorization)" + _QUOTE + rb"\s*[:=]\s*" + _QUOTE
             + rb"(?i:bearer|basic|token|digest)\s+([^\s\"'\\,;]{6,})", is_no_placeholder),
-    Pattern("authorization", rb"(?:^|[^A-Za-z])(?i:bearer)\s+([A-Za-z0-9._~+/-]{20,}=*)", is_mixed),
+    Pattern("authorization", rb"(?:^|[^A-Za-z]|" + _ESCAPE + rb")(?i:bearer)\s+([A-Za-z0-9._~+/-]{20,}=*)",
+            is_mixed),
     Pattern("url-credentials", rb"(?i:[a-z][a-z0-9+.-]+)://[^\s/?#:@\"'<>\\]*:([^\s/?#@\"'<>\\]+)@",
             is_no_placeholder),
-    # A line of a .env file: the form itself says that a value follows.
-    Pattern("named-value", rb"(?m:^)(?:export )?[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE"
-            rb"|(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|AUTH)_KEY)=[\"']?([^\s\"'\\]+)",
+    # As in a .env file, or before a command: the form itself says that a value follows.
+    Pattern("named-value", _WORD + rb"(?:export )?[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE"
+            rb"|(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|AUTH)_KEY)=(?:\\*[\"'])?([^\s\"'\\]+)",
             is_secret_of_environment),
     Pattern("named-value", _SECRET_KEY + _QUOTE + _IS + rb"\\*\"([^\s\"\\]+)\\*\"", is_value),
     Pattern("named-value", _SECRET_KEY + _QUOTE + _IS + rb"'([^\s'\\]+)'", is_value),
-    Pattern("named-value", _SECRET_KEY + rb"\s*[:=]\s*([^\s\"'\\,;&<>(){}]+)(?:[\s,;&<>)}\\]|$)",
+    Pattern("named-value", _SECRET_KEY + rb"\s*[:=]\s*([^\s\"'\\,;&<>(){}]+)(?:[\s,;&<>)}\"'\\]|$)",
             is_mixed),
 )  # fmt: skip
 
@@ -193,11 +206,14 @@ def _parts(content: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """A value as texts write it: plain, in JSON, in a URL, in base64."""
+    """A value as texts write it: plain, in JSON (in JSON, in JSON), in a URL, in base64."""
     plain = value.encode("utf-8", "surrogatepass")
     yield plain
-    yield json.dumps(value)[1:-1].encode()
-    yield json.dumps(value, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
+    for ascii_alone in (True, False):
+        written = value
+        for _ in range(NESTED):
+            written = json.dumps(written, ensure_ascii=ascii_alone)[1:-1]
+            yield written.encode("utf-8", "surrogatepass")
     yield quote(plain, safe="").encode()
     yield base64.b64encode(plain).rstrip(b"=")
     yield base64.urlsafe_b64encode(plain).rstrip(b"=")
