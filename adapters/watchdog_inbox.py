@@ -35,6 +35,7 @@ from adapters.safe_files import (
     unlink,
     write_atomically,
 )
+from eventstore.file_lock import is_written
 from handlers.ports.files import Dropped
 from schemas.task_file import MAX_BYTES
 
@@ -130,6 +131,10 @@ class WatchdogInbox:
     async def read(self, name: str, limit: int) -> bytes:
         """At most `limit` bytes of it. Raises NotRegular, OSError."""
         return await trio.to_thread.run_sync(self._read, name, limit)
+
+    async def is_written(self, name: str) -> bool:
+        """Whether somebody has it open for writing; False also where that cannot be told."""
+        return await trio.to_thread.run_sync(is_written, self._place_of(name))
 
     def _read(self, name: str, limit: int) -> bytes:
         # looked at again once it is open: the name may stand for another file by now

@@ -46,12 +46,23 @@ if sys.platform == "win32":
         if not _kernel32.UnlockFileEx(handle, 0, 1, 0, ctypes.byref(_far_byte())):
             raise ctypes.WinError(ctypes.get_last_error())
 
+    def is_written(path: Path) -> bool:
+        """Whether somebody has the file open for writing; False where that cannot be told."""
+        read, share_read_and_delete, existing, sharing_violation = 0x8000_0000, 0x5, 3, 32
+        _kernel32.CreateFileW.restype = wintypes.HANDLE
+        handle = _kernel32.CreateFileW(str(path), read, share_read_and_delete, None, existing, 0, None)
+        if handle == wintypes.HANDLE(-1).value:
+            return ctypes.get_last_error() == sharing_violation
+        _kernel32.CloseHandle(wintypes.HANDLE(handle))
+        return False
+
     def foreign_owner(path: Path) -> tuple[int, str | None] | None:
         """None: here it is access lists that say who may, and the system keeps to them."""
         return None
 
 else:
     import fcntl
+    import signal
 
     def lock(descriptor: int, *, blocking: bool) -> bool:
         """Lock an open file for this descriptor alone; False when another holds it. Raises OSError."""
@@ -64,6 +75,30 @@ else:
     def unlock(descriptor: int) -> None:
         """Give back what `lock` took."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def is_written(path: Path) -> bool:
+        """Whether somebody has the file open for writing; False where that cannot be told.
+
+        Linux refuses a lease for reading on such a file (fcntl(2), "Leases"); others have no leases, nor
+        has a file of another user.
+        """
+        if sys.platform != "linux":
+            return False
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            # Whoever opens it in this instant makes the kernel signal us: SIGIO would end the process.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)  # gives the lease back
+        return False
 
     def foreign_owner(path: Path) -> tuple[int, str | None] | None:
         """Number and name of the other user that owns a file; None for our own. Raises OSError."""

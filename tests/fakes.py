@@ -33,6 +33,7 @@ class World:
 
     log: MemoryLog = field(default_factory=MemoryLog)
     inbox: dict[str, bytes] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     archive: dict[str, bytes] = field(default_factory=dict)
     outputs: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -80,6 +81,10 @@ class FakeInbox:
     async def scan(self) -> list[Dropped]:
         await trio.lowlevel.checkpoint()
         return [Dropped(name, (len(body),), len(body)) for name, body in sorted(self.world.inbox.items())]
+
+    async def is_written(self, name: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        return name in self.world.written
 
     async def read(self, name: str, limit: int) -> bytes:
         await trio.lowlevel.checkpoint()

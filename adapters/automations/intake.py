@@ -1,4 +1,4 @@
-"""Take in what lies in the inbox: a hint wakes, a scan is the truth, and a file must have settled."""
+"""Take in what lies in the inbox: a hint wakes, a scan is the truth, a file must be at rest and closed."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,6 +22,8 @@ from schemas.task_file import MAX_BYTES, TaskFile, Unreadable, read_task
 
 SETTLE_S = 0.3
 RESCAN_S = 2.0
+WRITTEN_S = 60.0
+"""So long a file at rest that somebody has open for writing counts as about to come."""
 ACTOR = "inbox"
 
 
@@ -51,6 +53,7 @@ class Intake:
         self._redact = redact
         self._seen: dict[str, tuple[int, ...]] = {}
         self._known: dict[str, tuple[int, ...]] = {}
+        self._written: dict[str, float] = {}
         self._unwatched: tuple[str, float] | None = None
         self.empty = False
         self.looked = trio.Event()
@@ -87,14 +90,20 @@ class Intake:
         for file in found:
             if self._known.get(file.name) == file.fingerprint:
                 continue
-            if self._seen.get(file.name) == file.fingerprint:
-                await self._take(file)
-            else:
+            if self._seen.get(file.name) != file.fingerprint:
                 self._seen[file.name] = file.fingerprint
+                self._written.pop(file.name, None)
                 unsettled = True
+            elif file.problem is None and await self._inbox.is_written(file.name):
+                # Who writes slowly has not done with it, however long it rests. A drain waits a minute.
+                since = self._written.setdefault(file.name, trio.current_time())
+                unsettled = unsettled or trio.current_time() - since < WRITTEN_S
+            else:
+                await self._take(file)
         names = {file.name for file in found}
         self._seen = {name: mark for name, mark in self._seen.items() if name in names}
         self._known = {name: mark for name, mark in self._known.items() if name in names}
+        self._written = {name: since for name, since in self._written.items() if name in names}
         self.empty = not unsettled
         self._feed.wake()
         return unsettled

@@ -82,6 +82,10 @@ class Inbox(Protocol):
         """At most `limit` bytes of it; OSError when it cannot be read."""
         ...
 
+    async def is_written(self, name: str) -> bool:
+        """Whether somebody has it open for writing; False also where that cannot be told."""
+        ...
+
     async def archive(self, name: str, sha256: str | None, target: str) -> str | None:
         """Move `tasks/<name>` to `target` (relative to the home).
 
