@@ -294,6 +294,25 @@ def test_a_file_that_can_be_read_in_part_only_is_damage(signed: SignedLog, evt: 
     assert "evt recover" in found["LOG-DAMAGED"]["remedy"]
 
 
+def test_a_file_whose_lines_are_whole_and_whose_structure_is_not_is_damage(
+    signed: SignedLog, evt: Evt
+) -> None:
+    path = signed.root / "logs" / "events.db"
+    forged(signed)  # all of it in the one file
+    content = bytearray(path.read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page + 1] ^= 0x40  # where its first free block would be
+    path.write_bytes(content)
+    told = evt("audit", "--json")
+    assert (told.code, told.document["verdict"]) == (BAD, "DAMAGED")
+    (found,) = told.document["findings"]
+    assert found["kind"] == "LOG-DAMAGED"
+    assert "the file's structure is damaged" in found["text"]
+    assert "evt recover" in found["remedy"]
+    assert evt("recover").code == GOOD
+    assert evt("audit").code == GOOD
+
+
 def test_an_edit_is_found_in_a_file_that_is_damaged_behind_it(tmp_path: Path, evt: Evt) -> None:
     with built(tmp_path / "home") as made:
         made.grow(60)

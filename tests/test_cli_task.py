@@ -234,3 +234,12 @@ def test_wait_sees_the_end_that_comes_later(home: BuiltHome, evt: Evt) -> None:
     said = evt("wait", "slow", "--timeout", "60")
     later.join()
     assert (said.code, said.out) == (0, "Slow  succeeded (unchecked)  Fix the total\n")
+
+
+def test_one_that_came_after_what_it_waits_for_had_succeeded_is_not_told_to_wait(
+    home: BuiltHome, evt: Evt
+) -> None:
+    home.succeed("first")
+    home.queue("second", after=("first",))
+    (row,) = [line for line in evt("list").lines if line.startswith("second")]
+    assert "waited for first (succeeded): a service lets it go on" in row

@@ -138,7 +138,10 @@ def _say(call: Call, tally: Tally, found: Reading) -> None:
         call.output.note(f"not written: {shown(problem)}")
     if tally.unlike_receipt:
         tasks = _counted(len(tally.unlike_receipt), "task")
-        call.output.note(f"note: {tasks} had files of other bytes recorded: another version wrote them then.")
+        call.output.note(
+            f"note: {tasks} had files of other bytes recorded: another version wrote them then, or a text of "
+            "theirs was erased since."
+        )
     if unwritten:
         some = "1 task has" if len(unwritten) == 1 else f"{len(unwritten)} tasks have"
         call.output.note(f"note: {some} no artifact of the last turn yet: `evt run` writes it.")

@@ -55,6 +55,16 @@ class SqliteRows:
             self._begin()
             return strange(self._connection)
 
+    def broken(self) -> str:
+        """What is wrong with the file's structure, where no line is: whoever appends would meet it."""
+        with translated(self._path):
+            self._begin()
+            try:
+                found = " ".join(str(self._connection.execute("PRAGMA integrity_check(1)").get).split())
+            except apsw.CorruptError as error:
+                return str(error)
+        return "" if found == "ok" else found
+
     def _begin(self) -> None:
         # A transaction held open: nothing is erased from under the reader either.
         if not self._connection.in_transaction:

@@ -37,6 +37,10 @@ class TextRows:
         """A text has nothing but its lines."""
         return (), ()
 
+    def broken(self) -> str:
+        """A text has no structure beside its lines."""
+        return ""
+
     def _lines(self) -> Iterator[bytes]:
         try:
             with opened(self._path) as file:

@@ -48,6 +48,10 @@ class Rows(Protocol):
         """How the file itself differs from what a log is made of; and what merely lies in it, too."""
         ...
 
+    def broken(self) -> str:
+        """What is wrong with the file's structure though each line could be read; empty where nothing is."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Types:
@@ -100,6 +104,9 @@ def audit(rows: Rows, types: Types, evidence: Evidence, mirror: MirrorCheck | No
         f"event {position} is still to be erased: `evt erase --finish`" for position in sorted(erased.waiting)
     ]
     if taken.damage is None:
+        if broken := rows.broken():
+            text = f"every line can be read, and the file's structure is damaged: {broken}"
+            findings.append(Finding("LOG-DAMAGED", text, remedy=GUARDS_AGAIN))
         wrong, more = rows.strange()
         notes += [f"{one} lies in the log's file and is none of its own" for one in more]
         if wrong:

@@ -204,7 +204,11 @@ def spent(cost: Mapping[str, Any]) -> str:
 def _waits_for(row: Row, others: Others) -> str:
     if circle := others.circle(row):
         return f"waits for itself: {' after '.join(some_of(circle))}"
-    return f"waits for {', '.join(_other(name, others) for name in row['waits_for'])}"
+    names_of = ", ".join(_other(name, others) for name in row["waits_for"])
+    if all((other := others.row(name)) and other["status"] == "succeeded" for name in row["waits_for"]):
+        # It came when these had ended, and no service has looked since.
+        return f"waited for {names_of}: a service lets it go on"
+    return f"waits for {names_of}"
 
 
 def _other(name: str, others: Others) -> str:
