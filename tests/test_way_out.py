@@ -1,13 +1,14 @@
 """Whoever did something wrong reads what to do next, and what came of nothing is said."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from adapters.cli.failure import GOOD, NOT_FOUND
+from adapters.cli.failure import GOOD, NOT_FOUND, USAGE
 from tests.homes import BuiltHome
 from tests.reading_evt import Evt
 
@@ -69,3 +70,42 @@ def test_without_stored_views_one_line_says_that_nothing_was_compared(home: Buil
     home.succeed("one")
     said = evt("replay", "--verify")
     assert said.out == "not compared  all views: there is no views.db\n"
+
+
+@pytest.mark.parametrize(
+    "place", ["logs/events.db", "logs/events.ndjson", "logs/tree/heads", ".env", "prompts/x.md", "tasks/x"]
+)
+@pytest.mark.parametrize("other", [False, True])
+def test_no_verb_writes_a_file_into_what_a_home_keeps(
+    home: BuiltHome, tmp_path: Path, evt: Evt, place: str, *, other: bool
+) -> None:
+    home.succeed("one")
+    root = home.root
+    if other:
+        root = tmp_path / "other"
+        with BuiltHome(root):
+            pass
+    target = root / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    before = target.read_bytes() if target.exists() else None
+    for words in (
+        ("export",),
+        ("audit", "prove", "1"),
+        ("audit", "prove", "1", "--line", str(tmp_path / "l")),
+    ):
+        said = evt(*words, "-o", str(target))
+        assert (said.code, "lies where a home keeps its own state" in said.err) == (USAGE, True), words
+    said = evt("audit", "prove", "1", "--line", str(target))
+    assert said.code == USAGE
+    assert (target.read_bytes() if target.exists() else None) == before
+    assert not (tmp_path / "l").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the folder is found in another way")
+def test_no_verb_writes_a_file_among_the_keys(
+    home: BuiltHome, tmp_path: Path, evt: Evt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "config" / "evt" / "keys").mkdir(parents=True)
+    said = evt("export", "-o", str(tmp_path / "config" / "evt" / "keys" / "x"))
+    assert (said.code, "signing keys" in said.err) == (USAGE, True)

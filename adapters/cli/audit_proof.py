@@ -8,6 +8,7 @@ from typing import TypeVar
 from adapters.cli.audit_inputs import content_of, gathered
 from adapters.cli.call import Call
 from adapters.cli.failure import BAD, GOOD, NOT_FOUND, USAGE, Failure
+from adapters.cli.out_file import out_file
 from adapters.home import Home
 from adapters.safe_files import write_atomically
 from eventstore.audit.erased import Erased, Erasure
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 def prove(call: Call) -> int:
     position = _position(call.args.subject)
+    line, output = (out_file(Path(name)) if name else None for name in (call.args.line, call.args.output))
     home = call.home()
     event, leaf, end = _read(
         home, lambda log: (*_there(log, position, f"there is no event {position}: the log"), log.head())
@@ -40,7 +42,7 @@ def prove(call: Call) -> int:
     # One that covers more than there is tells of events that are missing: `evt audit` says so.
     heads = [head for head in inputs.evidence.heads if head.claim is not None and head.claim.size <= end]
     proof = _proof(home, position, leaf, heads, keys)
-    _write(call, proof, event)
+    _write(call, proof, event, line, output)
     if leaf != leaf_hash(event.line):
         call.output.note(
             f"note: texts of event {position} were erased: the proof is of the line as it was, whose hash "
@@ -134,15 +136,11 @@ def _opened(note: bytes, keys: Sequence[VerifyingKey]) -> SignedHead | None:
         return None
 
 
-def _write(call: Call, proof: Proof, event: Recorded) -> None:
-    for named in filter(None, (call.args.line, call.args.output)):
-        if not Path(named).absolute().parent.is_dir():
-            sentence = f"there is no folder {shown(str(Path(named).parent))}."
-            raise Failure(USAGE, "usage", sentence, "Make it, or name another file.")
-    if call.args.line:
-        write_atomically(Path(call.args.line), event.line + b"\n")
-    if call.args.output:
-        write_atomically(Path(call.args.output), proof.text().encode())
+def _write(call: Call, proof: Proof, event: Recorded, line: Path | None, output: Path | None) -> None:
+    if line is not None:
+        write_atomically(line, event.line + b"\n")
+    if output is not None:
+        write_atomically(output, proof.text().encode())
     if call.output.json:
         said = {
             "position": proof.index + 1,

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from adapters.cli.call import Call
-from adapters.cli.failure import GOOD, USAGE, Failure
+from adapters.cli.failure import GOOD
 from adapters.cli.lines_out import NDJSON, Render, add_format, render_as
 from adapters.cli.moments import end_of, now, start_of
+from adapters.cli.out_file import out_file
 from adapters.cli.reading_log import reading_log
-from adapters.home import Home
 from adapters.safe_files import replace, sync_folder, temporary_beside, unlink
 from eventstore.event import Recorded
-from handlers.path_policy import OWN_FOLDERS
-from schemas.shown import shown
 
 CHUNK: Final = 2**18
 
@@ -32,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(call: Call) -> int:
     render = render_as(call.args.format or NDJSON)
-    with reading_log(call) as (home, log):
+    with reading_log(call) as (_, log):
         after = 0 if call.args.since is None else start_of(call.args.since, log, now())
         upto = log.head() if call.args.until is None else end_of(call.args.until, log, now(), "--until")
         if call.args.output in (None, "-"):
@@ -41,24 +39,10 @@ def run(call: Call) -> int:
             if upto <= after:
                 call.output.note(f"note: no event stands there: the log has {log.head()}.")
             return GOOD
-        target = _target(home, Path(call.args.output))
+        target = out_file(Path(call.args.output))
         _write(target, _chunks(log.all(after, upto), render))
         call.output.note(f"note: wrote {max(0, upto - after)} events to {target}")
     return GOOD
-
-
-def _target(home: Home, path: Path) -> Path:
-    """Raises Failure for what the home itself keeps, and for what is no file."""
-    real = path.expanduser().resolve()
-    if any(real.is_relative_to(home.root / name) for name in OWN_FOLDERS):
-        sentence = f"{path} lies where the home keeps its own state."
-        raise Failure(USAGE, "usage", sentence, "Name a file elsewhere.")
-    if not real.parent.is_dir():
-        sentence = f"there is no folder {shown(str(path.parent))}."
-        raise Failure(USAGE, "usage", sentence, "Make it, or name another file.")
-    if real.exists() and not real.is_file():
-        raise Failure(USAGE, "usage", f"{path} is no regular file.", "Name a file.")
-    return real
 
 
 def _chunks(events: Iterator[Recorded], render: Render) -> Iterator[bytes]:

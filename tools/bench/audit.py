@@ -189,6 +189,9 @@ class Edited:
     def strange(self) -> Strange:
         return self._rows.strange()
 
+    def broken(self) -> str:
+        return self._rows.broken()
+
 
 def _signed(kept: Corpus, folder: Path) -> Signed:
     """Tiles and tree heads in a folder of their own; the corpus is left as it is."""
