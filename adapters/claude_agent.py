@@ -18,7 +18,7 @@ from adapters.process_tree import Child, FolderMoved, ProcessTrees, TreeSurvives
 from handlers.agent_call import arguments, turn_environment
 from handlers.framing import Line, LineFramer
 from handlers.ports.agent import AgentEnd, AgentOrder
-from handlers.stream import parse_line
+from handlers.stream import parse_line, redacted
 from schemas.process import ProcessIdentity
 from schemas.turn import Captured
 
@@ -340,6 +340,8 @@ class _Turn:
         if said is None:
             self._unparsed += 1
             return
+        # Before anything of it is cut to what the log holds: half of a secret would be known by nobody.
+        said = redacted(said, self._agent.redact)
         await self._heard(said)
         self._life, self._looking_until = trio.current_time(), None
         if said.get("type") == "result":

@@ -9,6 +9,9 @@ TEXT_LIMIT = 64 * 1024
 END_LIMIT = 2048
 # Kept beyond what is shown, so that a secret is redacted whole before the cut.
 _SLACK = 16 * 1024
+# Where an output is cut before it is redacted, a secret may be cut, too, and is known no more: so much of the
+# redacted text is not shown there.
+_REACH = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +74,19 @@ class Ends:
         room = TEXT_LIMIT + _SLACK - len(self._first)
         if room > 0:
             self._first += data[:room]
-        self._last += data[-_SLACK:]
+        self._last += data[-2 * _SLACK :]
         if len(self._last) > 4 * _SLACK:
-            del self._last[:-_SLACK]
+            del self._last[: -2 * _SLACK]
 
     def captured(self, redact: Callable[[str], str], sha256: str | None) -> Captured:
         """What is shown of it, redacted before anything is cut; `size` counts what was said."""
         if self._size == 0:
             return Captured(sha256=sha256)
         whole = redact(self._first.decode("utf-8", "replace"))
-        text = whole.encode("utf-8", "replace")[:TEXT_LIMIT].decode("utf-8", "ignore")
         complete = self._size == len(self._first)
-        end = whole if complete else redact(self._last.decode("utf-8", "replace"))
+        shown = whole if complete else whole[:-_REACH]
+        text = shown.encode("utf-8", "replace")[:TEXT_LIMIT].decode("utf-8", "ignore")
+        end = whole if complete else redact(self._last.decode("utf-8", "replace"))[_REACH:]
         return Captured(
             head=text[:END_LIMIT],
             tail=end[-END_LIMIT:],

@@ -5,7 +5,7 @@ hold. Whether the turn was a good one is judged elsewhere.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, cast
 
@@ -112,6 +112,20 @@ def parse_line(raw: bytes) -> dict[str, Any] | None:
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None
+
+
+def redacted(line: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """The same without secrets in its texts, however deep they stand."""
+    clean: dict[str, Any] = _redacted(line, redact)
+    return clean
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(one, redact) for key, one in value.items()}
+    return [_redacted(one, redact) for one in value] if isinstance(value, list) else value
 
 
 def _mended(value: Any) -> Any:

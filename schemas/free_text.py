@@ -1,7 +1,7 @@
 """A wish in plain words, shaped by rules: what kind of task it is and what it is called."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,7 @@ class Wish:
     alternatives: tuple[Alternative, ...] = ()
 
 
-def read_wish(text: str, notes: list[str]) -> Wish:
+def read_wish(text: str, notes: list[str], redact: Callable[[str], str] = str) -> Wish:
     """Shape a text that has no front matter. The whole text is the prompt."""
     prompt = text.strip()
     beginning = prompt[:LOOKED_AT]
@@ -78,7 +78,8 @@ def read_wish(text: str, notes: list[str]) -> Wish:
     kinds = [kind for kind, words in RULES.items() if _holds(beginning, words)]
     # A line that was wrapped ends anywhere, also behind a comma.
     whole = first if first == prompt else first.rstrip(" \t,;")
-    title, cwd = shortened(heading(whole) or whole, TITLE_LENGTH), _folder(beginning, notes)
+    title = shortened(redact((heading(whole) or whole)[:LOOKED_AT]), TITLE_LENGTH)
+    cwd = _folder(beginning, notes)
     return Wish(
         type=kinds[0] if kinds else "analyze",
         title=title,

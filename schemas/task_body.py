@@ -1,7 +1,7 @@
 """The Markdown of a task file: title, target files, prompt, success criteria, context."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,8 @@ MAX_TARGET_FILES: Final = 1_000
 MAX_CRITERIA: Final = 200
 TITLE_LENGTH: Final = 80
 WRITTEN_TITLE_LENGTH: Final = 200
+BEGINNING: Final = 20_000
+"""Characters of a prompt that are looked at for a title."""
 MARK = re.compile(r"\*\*(target files|prompt|success criteria|context)(?::\*\*|\*\*:)(.*)", re.IGNORECASE)
 NEAR_MARK = re.compile(
     r"[ \t]*\*\*(target files|prompt|success criteria|context)[ \t]*\*\*[ \t]*"
@@ -43,7 +45,9 @@ class Block:
     line: int
 
 
-def read_body(text: str, first_line: int, trusted: bool, notes: list[str]) -> Body:
+def read_body(
+    text: str, first_line: int, trusted: bool, notes: list[str], redact: Callable[[str], str] = str
+) -> Body:
     """Read what stands below the front matter; `first_line` is its line in the file.
 
     Checks are kept as commands only when `trusted`. Raises Unreadable.
@@ -77,7 +81,7 @@ def read_body(text: str, first_line: int, trusted: bool, notes: list[str]) -> Bo
             place,
         )
     return Body(
-        title=_cut(title, notes) if title else shortened(prompt, TITLE_LENGTH),
+        title=_cut(redact(title), notes) if title else shortened(redact(prompt[:BEGINNING]), TITLE_LENGTH),
         prompt=prompt,
         target_files=_target_files(blocks.get("target files"), notes),
         criteria=_criteria(blocks.get("success criteria"), trusted, notes),

@@ -1,5 +1,6 @@
 """A task file, or free text, from its bytes to what it asks for."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -32,17 +33,20 @@ class TaskFile(Fields):
     alternatives: tuple[Alternative, ...] = ()
 
 
-def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFile:
+def read_task(
+    content: bytes, file_name: str | None, *, trusted: bool, redact: Callable[[str], str] = str
+) -> TaskFile:
     """Read a task file. `file_name` is its name in the inbox, None for text from elsewhere.
 
-    `trusted` is true for the inbox and the CLI user: only theirs are checks that are run.
+    `trusted` is true for the inbox and the CLI user: only theirs are checks that are run. `redact` takes
+    secrets out of what is cut to become a title: half of one would be known by nobody.
     Raises Unreadable, and nothing else.
     """
     notes: list[str] = []
     text = read_text(content, notes)
     parts = split(text)
     if parts is None:
-        wish = read_wish(text, notes)
+        wish = read_wish(text, notes, redact)
         notes.extend(_like_front_matter(text))
         return TaskFile(
             type=wish.type,
@@ -56,7 +60,7 @@ def read_task(content: bytes, file_name: str | None, *, trusted: bool) -> TaskFi
             warnings=tuple(notes),
         )
     fields = read_fields(entries(parts.source, parts.first_line), parts.first_line - 1)
-    body = read_body(parts.body, parts.body_line, trusted, notes)
+    body = read_body(parts.body, parts.body_line, trusted, notes, redact)
     if fields.id is None and file_name is not None:
         notes.extend(_waits_for_its_name(fields.after, file_name))
     settings = {name: value for name, value in fields if name != "warnings"}

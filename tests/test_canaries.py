@@ -27,7 +27,7 @@ PLANTED: Mapping[str, str] = {
     "env": "DB_PASSWORD=correcthorse",
     "ours": OURS,
 }
-NEEDLES = (LETTERS[:20], "QRSTUVWXYZ234567", JWT.split(".")[1][:30], "correcthorse", OURS)
+NEEDLES = (LETTERS[:20], "QRSTUVWXYZ234567", JWT.split(".")[1][:30], "correcthorse", OURS, OURS[:9])
 """What is left of each, however it is cut."""
 LINES = "\n".join(PLANTED.values())
 
@@ -49,8 +49,14 @@ used("\\n".join("\\x1b[32m" + line + "\\x1b[0m" for line in secrets.splitlines()
 print("no JSON at all: " + secrets)
 print("on stderr:\\n" + secrets, file=sys.stderr)
 pathlib.Path("new-" + secrets.splitlines()[3] + ".txt").write_text("new", encoding="utf-8")
+ours = secrets.splitlines()[-1]
+cut = {{"type": "tool_use", "id": "t2", "name": "Bash", "input": {{"command": "z" * 488 + " " + ours}}}}
+say({{"type": "assistant", "message": {{"role": "assistant", "content": [cut]}}}})
+print("k" * (81910 - len(secrets.encode()) - 11) + ours + "k" * 200_000 + "\\n" + secrets, file=sys.stderr)
+told = "I found these:\\n" + secrets + "\\nand " + json.dumps(secrets)
+told += " " + "t" * (65536 - len(told) - 10) + " " + ours + " and so on"
 say({{"type": "result", "subtype": "success", "is_error": False, "num_turns": 1, "total_cost_usd": 0.01,
-      "result": "I found these:\\n" + secrets + "\\nand " + json.dumps(secrets)}})
+      "errors": ["e" * 490 + " " + ours], "result": told}})
 """
 
 TASK = """---

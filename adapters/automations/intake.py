@@ -144,7 +144,7 @@ class Intake:
 
     async def _read(self, file: Dropped, content: bytes, digest: str) -> None:
         try:
-            task = read_task(content, file.name, trusted=True)
+            task = read_task(content, file.name, trusted=True, redact=self._redact)
             agent = await self._agents.get(task.agent)
             cwd = await self._folders.real(place_of(task, self._ground))
             spec = spec_of(task, cwd, self._ground, agent)

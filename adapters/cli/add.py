@@ -68,7 +68,7 @@ def run(call: Call) -> int:
             for warning in agents.catalogue().warnings:
                 call.output.note(f"note: {warning}")
         # Everything is read and checked before the first is taken in: all or nothing.
-        ready = [(one, *read_given(one, call.args, ground, agents)) for one in given]
+        ready = [(one, *read_given(one, call.args, ground, agents, desk.storage.redact)) for one in given]
         for one, task, spec in ready:
             check_names(one, task, spec, desk.storage.redact)
         _check_ids(desk, ready)

@@ -90,9 +90,9 @@ class Checking:
     def row(self, given: Given) -> dict[str, Any]:
         task_id: str | None = None
         try:
-            task, spec = read_given(given, self._options, self._ground, self._agents)
+            task, spec = read_given(given, self._options, self._ground, self._agents, self._text)
             tools = self._agents.get(spec.agent).tools
-            check_names(given, task, spec, lambda text: self._redactor.text(text)[0])
+            check_names(given, task, spec, self._text)
             task_id = self._id(given, task)
             if task_id is not None:
                 # What the log says of the id comes first, then the files beside this one.
@@ -124,6 +124,9 @@ class Checking:
             "alternatives": [other.model_dump() for other in spec.alternatives],
             "warnings": list(spec.warnings),
         }
+
+    def _text(self, text: str) -> str:
+        return self._redactor.text(text)[0]
 
     def _task(self, task_id: str) -> TaskState:
         state: TaskState

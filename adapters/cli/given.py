@@ -79,11 +79,15 @@ def agents_of(home: Home, settings: Settings) -> AgentFiles:
 
 
 def read_given(
-    given: Given, options: argparse.Namespace, ground: Ground, agents: AgentFiles
+    given: Given,
+    options: argparse.Namespace,
+    ground: Ground,
+    agents: AgentFiles,
+    redact: Callable[[str], str],
 ) -> tuple[TaskFile, TaskSpec]:
     """What it asks for, with what the command line says over it. Raises Failure with the reason."""
     try:
-        task = _overridden(options, read_task(given.content, given.name, trusted=True))
+        task = _overridden(options, read_task(given.content, given.name, trusted=True, redact=redact))
         agent, place = agents.get(task.agent), place_of(task, ground)
     except Unreadable as problem:
         raise Failure(USAGE, problem.code, f"{given.called}: {problem.reason}", problem.remedy) from None

@@ -4,7 +4,7 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from adapters.config.dotenv_file import written
 from adapters.config.table import BY_NAME, CLAUDES_OWN, PREFIXES, SETTINGS, BadSetting
 
 SECRET_NAME = re.compile(
-    r"TOKEN|SECRET|PASSW|API_?KEY|(?:PRIVATE|ACCESS|SIGNING)_?KEY|CREDENTIAL", re.IGNORECASE
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|(?:^|_|PG)PASS$|_PWD$|_AUTH$|CREDENTIAL"
+    r"|(?:API|PRIVATE|ACCESS|SIGNING|ENCRYPTION|AUTH|ACCOUNT)_?KEY",
+    re.IGNORECASE,
 )
 SHORTEST_SECRET = 8
 OLLAMA_PORT = 11434
@@ -110,7 +112,7 @@ def read_settings(home: Path, environ: Mapping[str, str]) -> Settings:
         disk_reserve_bytes=values["DISK_RESERVE_MB"] * 2**20,
         allow_hard_links=values["EVT_ALLOW_HARDLINKS"],
         signing_key=_signing_key(written, environ),
-        secrets=tuple(_secrets({**written, **environ})),
+        secrets=tuple(_secrets([*written.items(), *environ.items()])),
         warnings=(
             *_unknown({**written, **environ}, frozenset(written)),
             *_without_effect(written),
@@ -192,11 +194,14 @@ def _real(name: str, folder: Path) -> Path:
         raise BadSetting(f"{name} is {folder}, which cannot be followed: {why}. Name a folder.") from None
 
 
-def _secrets(given: Mapping[str, str | None]) -> list[str]:
-    """Values whose names say that they are secrets: no event may hold one, whatever its form."""
+def _secrets(given: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Values whose names say that they are secrets: no event may hold one, whatever its form.
+
+    One of `.env` is a secret also where the environment has another value of that name.
+    """
     found = {
         secret
-        for name, value in given.items()
+        for name, value in given
         # A newline at its end, as a file leaves it, is no part of a secret.
         if (secret := (value or "").strip()) and len(secret) >= SHORTEST_SECRET and SECRET_NAME.search(name)
     }
