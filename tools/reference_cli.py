@@ -15,7 +15,7 @@ from adapters.config.table import SETTINGS, Setting
 CLI = """# The command line
 
 Data goes to stdout, everything else to stderr. `evt VERB --help` says what stands here. A task may
-be named by the beginning of its id where a verb only reads.
+be named by the beginning of its id where only one begins so.
 
 Every verb takes these:
 
@@ -28,7 +28,7 @@ EXIT = """# Exit codes
 NAMED = """
 What goes wrong is said on stderr in one sentence, with a second one that says what to do. With
 `--json` it is `{"error": {"code", "message", "hint"}}` on stderr, and a word beside the data is
-`{"note"}`, each on a line of its own. The `code` is for programs:
+`{"note"}`, each on a line of its own. The `code` is for programs; the inbox uses the same in `task_refused`:
 
 | code | exit code |
 |---|---|
@@ -142,12 +142,25 @@ def exit_constants() -> dict[str, int]:
 
 
 def failure_codes(root: Path) -> dict[str, set[int]]:
-    """code → exit codes, as the verbs' sources say `Failure(EXIT, "code", …)`."""
+    """code → exit codes, as the sources say `Failure(EXIT, "code", …)`, and of what rules refuse."""
     found: dict[str, set[int]] = {code: {number} for code, number in failure.EXIT_OF_CODE.items()}
+    for folder in ("schemas", "handlers"):
+        for path in sorted((root / folder).rglob("*.py")):
+            for code in _refusals(ast.parse(path.read_text(encoding="utf-8"))):
+                found.setdefault(code, {failure.USAGE})
     for path in sorted((root / "adapters" / "cli").rglob("*.py")):
         for name, code in _failures(ast.parse(path.read_text(encoding="utf-8"))):
             found.setdefault(code, set()).add(exit_constants()[name])
     return found
+
+
+def _refusals(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Name("Unreadable" | "Refused" | "Refusal"), args=[ast.Constant(str(code)), *_]
+            ):
+                yield code
 
 
 def _failures(tree: ast.Module) -> Iterator[tuple[str, str]]:
