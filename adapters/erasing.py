@@ -48,6 +48,20 @@ def blobs_of(home: Home, event: Recorded) -> tuple[str, ...]:
     return tuple(sorted(name for name in found if _blob(home, name).exists()))
 
 
+def also_naming(desk: Desk, row: Row) -> tuple[int, ...]:
+    """The positions of other events that name a blob which goes: the same output, of another task perhaps."""
+    sought = [f'"{name}"'.encode() for name in row["blobs"]]
+    if not sought:
+        return ()
+    return tuple(
+        event.global_position
+        for event in desk.storage.raw.all()
+        if event.type != names.EVENT_ERASED
+        and event.global_position != row["position"]
+        and any(name in event.line for name in sought)
+    )
+
+
 def erasures(desk: Desk) -> list[Row]:
     """What was erased from the log, in the order of the events."""
     with ViewRows.open(desk.home.views, desk.storage.log, [BY_NAME["erasures"]]) as views:

@@ -1,5 +1,6 @@
 """Copy a home's log and blobs while others write, and show that the copy is what it was taken from."""
 
+import re
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from handlers.path_policy import OWN_FOLDERS
 from schemas import names
 
 MANIFEST: Final = "backup.json"
+NAMING: Final = frozenset({names.STEP_FINISHED, names.TURN_FINISHED, names.CHECK_FINISHED})
+"""The events that name blobs: a hash in any other is that of something else."""
+NAMED: Final = re.compile(rb'"(?:blob|sha256)":"([0-9a-f]{64})"')
+"""A blob's name in the line of such an event. In a text of the line each quote has a backslash before it."""
 
 
 class NotBackedUp(Exception):
@@ -36,7 +41,11 @@ class NotBackedUp(Exception):
 
 @dataclass(frozen=True)
 class Backup:
-    """`root` is that of the tree over the events up to `position`; `blobs` are all, `new_blobs` came now."""
+    """`root` is that of the tree over the events up to `position`; `blobs` are all, `new_blobs` came now.
+
+    `missing` are blobs that the events name and that are nowhere, in the order of the events; `lost` are
+    those of them that the backup which lay there before did not tell of.
+    """
 
     folder: Path
     position: int
@@ -44,6 +53,8 @@ class Backup:
     size: int
     blobs: int
     new_blobs: int
+    missing: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 def back_up(home: Home, log: Log, source: str, folder: Path, time: str) -> Backup:
@@ -60,14 +71,24 @@ def back_up(home: Home, log: Log, source: str, folder: Path, time: str) -> Backu
                 copy_tree(home.tree, made.tree)
         copy(home.log, made.log)
         position, root = _verified(log, made, earlier)
-        new_blobs, blobs = _blobs(home.blobs, (made if new else target).blobs, made)
-        manifest = {"position": position, "root": root.hex(), "source": source, "time": time}
+        there = (made if new else target).blobs
+        new_blobs, blobs = _blobs(home.blobs, there, made)
+        missing = _missing(log, there, made)
+        manifest = {
+            "position": position,
+            "root": root.hex(),
+            "source": source,
+            "time": time,
+            "missing": missing,
+        }
         write_atomically(made.root / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
         _put(made, target, new=new)
     finally:
         shutil.rmtree(made.root, ignore_errors=True)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
-    return Backup(target.root, position, root, size, blobs, new_blobs)
+    told = earlier["missing"] if earlier else frozenset()
+    lost = tuple(name for name in missing if name not in told)
+    return Backup(target.root, position, root, size, blobs, new_blobs, missing, lost)
 
 
 # the place
@@ -92,7 +113,11 @@ def _earlier(target: Home, source: str) -> dict[str, Any] | None:
         return None
     try:
         found = orjson.loads((root / MANIFEST).read_bytes())
-        known = {"position": int(found["position"]), "root": bytes.fromhex(found["root"])}
+        known = {
+            "position": int(found["position"]),
+            "root": bytes.fromhex(found["root"]),
+            "missing": frozenset(found.get("missing", ())),  # an older one does not say it
+        }
         whose = str(found["source"])
     except (OSError, ValueError, KeyError, TypeError):
         sentence = f"{root} is there and holds no backup (no readable {MANIFEST})."
@@ -198,11 +223,7 @@ def _blobs(source: Path, target: Path, made: Home) -> tuple[int, int]:
     Raises NotBackedUp, OSError.
     """
     with closing(SqliteLog(made.log, read_only=True)) as copied:
-        erased = {
-            str(name)
-            for event in copied.all(types=frozenset({names.EVENT_ERASED}))
-            for name in event.data["blobs"]
-        }
+        erased = _erased(copied)
     try:
         new = copy_blobs(source, target)
         for name, path in blobs_in(target):
@@ -212,3 +233,19 @@ def _blobs(source: Path, target: Path, made: Home) -> tuple[int, int]:
     except BlobDamaged as damaged:
         hint = "Restore it from an older backup, or remove it: what the events say of it stays."
         raise NotBackedUp(f"{damaged}.", hint, fits=True) from None
+
+
+def _missing(log: Log, blobs: Path, made: Home) -> tuple[str, ...]:
+    """The blobs that the copied events name and that were neither copied nor erased, as the events come."""
+    with closing(SqliteLog(made.log, read_only=True)) as copied:
+        named = (name.decode() for event in copied.all(types=NAMING) for name in NAMED.findall(event.line))
+        wanted = dict.fromkeys(named)
+    # The log itself, not its copy: one may have been erased since that was made.
+    gone = _erased(log) | {name for name, _ in blobs_in(blobs)}
+    return tuple(name for name in wanted if name not in gone)
+
+
+def _erased(log: Log) -> set[str]:
+    """The blobs that went with an erased event."""
+    erasures = log.all(types=frozenset({names.EVENT_ERASED}))
+    return {str(name) for event in erasures for name in event.data["blobs"]}

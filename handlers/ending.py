@@ -148,11 +148,16 @@ def _touched(state: AttemptState) -> tuple[str, ...]:
 
 
 def _failed_or_again(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
+    facts, left = _by_its_class(command, state, verdict), state.money.left
+    if left is None or left > 0 or any(isinstance(fact, TaskFailed) for fact in facts):
+        return facts
+    spent = f"{_ended(verdict.sentence)} It is not tried again: its budget is spent."
+    return [failed(command, state, replace(verdict, sentence=spent))]
+
+
+def _by_its_class(command: AttemptCommand, state: AttemptState, verdict: Verdict) -> Sequence[Fact]:
+    """What would follow if money were no matter."""
     report = TurnReport.model_validate(state.report)
-    left = state.money.left
-    if left is not None and left <= 0 and verdict.error_class != "budget":
-        spent = f"{verdict.sentence} It is not tried again: its budget is spent."
-        return [failed(command, state, replace(verdict, sentence=spent))]
     if verdict.error_class == "rate_limit" and (report.resets_at is not None or report.rate_limit_rejected):
         guess = command.time + BLIND_WAIT_S * 1_000_000
         resets_at = guess if report.resets_at is None else report.resets_at

@@ -44,7 +44,8 @@ class TaskState:
     """`received` is the payload of task_received, its spec as it holds now; None while the task is unknown.
     `parsed` is the payload of the receipt of the mediator, which looked at its words.
 
-    `waits_for` are the tasks that it waits for still; `archived` is where its file lies, None: nowhere.
+    `waits_for` are the tasks that it waits for still; `not_before` is the moment (µs since 1970) of its
+    file that was not reached when it was queued; `archived` is where its file lies, None: nowhere.
     """
 
     standing: Standing = UNKNOWN
@@ -56,6 +57,7 @@ class TaskState:
     first_claim: int | None = None
     executor: str | None = None
     waits_for: tuple[str, ...] = ()
+    not_before: int | None = None
     cancel_requested: bool = False
     archived: str | None = None
 
@@ -77,7 +79,13 @@ def evolve(state: TaskState, event: Recorded) -> TaskState:
             if received is not None:
                 received = {**received, "spec": placed(received["spec"], event.data)}
             waits_for = tuple(event.data["waits_for"])
-            return replace(state, received=received, waits_for=waits_for, cancel_requested=False)
+            return replace(
+                state,
+                received=received,
+                waits_for=waits_for,
+                not_before=event.data["not_before"],
+                cancel_requested=False,
+            )
         case names.TASK_RELEASED:
             return replace(state, waits_for=())
         case names.TASK_CLAIMED:
@@ -89,6 +97,7 @@ def evolve(state: TaskState, event: Recorded) -> TaskState:
                 executor=data["executor"],
                 claimed=event.time,
                 first_claim=first,
+                not_before=None,
             )
         case names.CANCEL_REQUESTED:
             return replace(state, cancel_requested=True)
@@ -239,7 +248,7 @@ def _retry(command: RetryTask, state: TaskState) -> Sequence[Fact]:
             f"task {command.task_id} was asked to stop, and has not stopped yet.",
             f"`evt wait {command.task_id}` says when it has; then it can be done again.",
         )
-    if state.status not in names.ENDED and state.status not in ("waiting_retry", "waiting_quota"):
+    if state.status not in names.ENDED and not _waits_for_a_moment(state, command.time):
         return []
     return [
         RetryRequested(
@@ -252,6 +261,12 @@ def _retry(command: RetryTask, state: TaskState) -> Sequence[Fact]:
             archived=state.archived,
         )
     ]
+
+
+def _waits_for_a_moment(state: TaskState, now: int) -> bool:
+    if state.status == "queued":
+        return state.not_before is not None and state.not_before > now
+    return state.status in ("waiting_retry", "waiting_quota")
 
 
 def _pause(command: PauseTask, state: TaskState) -> Sequence[Fact]:

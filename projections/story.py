@@ -27,7 +27,8 @@ class Story:
     `spec` is what the task asks for as it holds since it was queued; `mediations` are the local model's
     answers, and what stood in for them; `summary` is the result told shorter, `answers` what that model told
     an agent in the person's place, by the number of turns before it. `validated` is what was
-    measured of the last attempt, None until it was judged.
+    measured of the last attempt, None until it was judged. `unbegun` says that somebody asked for the
+    task again and no attempt was begun since: what an earlier one left behind is no part of its end.
     """
 
     task_id: str
@@ -39,6 +40,7 @@ class Story:
     starts: list[Recorded] = field(default_factory=list)
     end: Recorded | None = None
     attempts: int = 0
+    unbegun: bool = False
     snapshots: dict[int, str] = field(default_factory=dict)
     changes: FileChanges = NO_CHANGES
     files: tuple[Mapping[str, Any], ...] = ()
@@ -59,7 +61,7 @@ class Story:
     @property
     def report(self) -> Mapping[str, Any] | None:
         """What the last attempt's last turn left behind; None where that attempt finished none."""
-        if not self.turns:
+        if not self.turns or self.unbegun:
             return None
         # An attempt may have run nothing but the checks of the one before it.
         if self.turns[-1].data["attempt"] < self.attempts != self.only_checks:
@@ -73,7 +75,9 @@ class Story:
     @property
     def started(self) -> bool:
         """The last attempt got as far as starting its agent."""
-        return bool(self.starts) and int(self.starts[-1].data["attempt"]) == self.attempts
+        if not self.starts or self.unbegun:
+            return False
+        return int(self.starts[-1].data["attempt"]) == self.attempts
 
     @property
     def elapsed_ms(self) -> int:
@@ -110,6 +114,7 @@ def _take(story: Story, event: Recorded) -> None:
     match event.type:
         case names.TASK_QUEUED | names.RETRY_REQUESTED:
             story.spec = placed(story.spec, data)
+            story.unbegun = event.type == names.RETRY_REQUESTED
         case names.MEDIATION_FINISHED:
             story.mediations.append(data)
             if data["purpose"] == "answer" and data["text"]:
@@ -119,6 +124,7 @@ def _take(story: Story, event: Recorded) -> None:
         case names.TASK_CLAIMED:
             story.claim = data
             story.attempts = data["attempt"]
+            story.unbegun = False
             story.end = story.validated = None
         case names.STEP_FINISHED if (measured := measured_from(data)) is not None:
             if data["blob"] is not None:
@@ -143,6 +149,8 @@ def _take(story: Story, event: Recorded) -> None:
                 story.redactions[pattern] = story.redactions.get(pattern, 0) + count
         case names.TASK_SUCCEEDED | names.TASK_FAILED | names.TASK_CANCELLED:
             story.end = event
+            if story.unbegun:
+                story.validated = story.summary = None
         case _:
             pass  # tells nothing that the files repeat
 
@@ -159,6 +167,8 @@ class CheckTold:
 
 def checks(story: Story) -> list[CheckTold]:
     """Those of the last attempt, in the order of the task file."""
+    if story.unbegun:
+        return []
     last = sorted(
         (number, result) for (attempt, number), result in story.checks.items() if attempt == story.attempts
     )

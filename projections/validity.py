@@ -22,13 +22,19 @@ def validity(judged: Mapping[str, Any] | None) -> Row:
 
 
 def latest(events: Sequence[Recorded]) -> Mapping[str, Any] | None:
-    """What was measured of a task's last attempt, also where that is tried again; None until it is judged."""
-    found = None
+    """What was measured of a task's last attempt, also where that is tried again; None until it is judged,
+    and where the task was asked for again and ended without another attempt.
+    """
+    found, unbegun = None, False
     for event in events:
         if event.type == names.TASK_CLAIMED:
-            found = None
+            found, unbegun = None, False
+        elif event.type == names.RETRY_REQUESTED:
+            unbegun = True
         elif event.type == names.VALIDATED:
             found = event.data
+        elif unbegun and event.type in names.ENDS:
+            found = None
     return found
 
 

@@ -129,7 +129,8 @@ WAY = st.sampled_from(sorted(WAYS))
 BEFORE: dict[str, frozenset[str]] = {
     names.TASK_RECEIVED: frozenset({"unknown"}),
     names.TASK_CLAIMED: CLAIMABLE,
-    names.RETRY_REQUESTED: names.ENDED | {"waiting_retry", "waiting_quota"},
+    # Queued: for a moment that is still to come.
+    names.RETRY_REQUESTED: names.ENDED | {"queued", "waiting_retry", "waiting_quota"},
     names.CANCEL_REQUESTED: frozenset({"running"}),
     names.TASK_INTERRUPTED: frozenset({"running"}),
     names.RETRY_SCHEDULED: frozenset({"running"}),

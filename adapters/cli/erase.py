@@ -2,15 +2,15 @@
 
 Without `--field` it lists what event P holds; `--field spec.prompt` names what goes (several are
 allowed, and a field that holds others stands for all texts in it that can go). Of the log, its mirror,
-the views and the artifacts no copy is left; the blobs that the event names go, too. Backups are not
-touched.
+the views and the artifacts no copy is left; the blobs that the event names go, too, and other events
+that named the same ones are told of. Backups are not touched.
 """
 
 import argparse
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from adapters.cli.call import Call
 from adapters.cli.erasable import NEEDED, STANDING, erasable, missed, repeats, stands_for
@@ -20,6 +20,7 @@ from adapters.cli.writing import at_desk
 from adapters.desk import BRIEFLY_S, Desk
 from adapters.erasing import (
     Unerased,
+    also_naming,
     blobs_of,
     carry_out,
     changed,
@@ -44,12 +45,16 @@ UNFINISHED: Final = "It is recorded and not yet carried out everywhere: then `ev
 
 @dataclass(frozen=True)
 class Done:
-    """An erasure that was carried out. `gone` are its texts, None where they are not known any more."""
+    """An erasure that was carried out. `gone` are its texts, None where they are not known any more.
+
+    `poorer` are the positions of other events that named a blob which went with it.
+    """
 
     position: int
     fields: tuple[str, ...]
     files: tuple[str, ...]
     gone: list[str] | None
+    poorer: tuple[int, ...]
 
     def covers(self, fields: Sequence[str]) -> bool:
         """Whether these are the fields, or hold them."""
@@ -231,7 +236,8 @@ def _carry_out_all(call: Call, desk: Desk) -> list[Done]:
             progress.show(f"event {row['position']}: writing the log, its mirror and the views anew")
             gone = standing_texts(desk, row)
             files = carry_out(desk, row)
-            done.append(Done(row["position"], tuple(row["fields"]), files, gone))
+            fields, poorer = tuple(row["fields"]), also_naming(desk, row)
+            done.append(Done(row["position"], fields, files, gone, poorer))
     except Unerased as stuck:
         raise Failure(BAD, "unfinished", f"{stuck}.", UNFINISHED) from None
     except OSError as trouble:
@@ -257,13 +263,14 @@ def _say(call: Call, desk: Desk, done: list[Done]) -> int:
     left = copies(desk, [text for one in done for text in one.gone or ()])
     progress.clear()
     if call.output.json:
-        rows = [{"position": one.position, "fields": one.fields, "files": one.files} for one in done]
-        call.output.document({"erased": rows, "copies": left})
+        call.output.document({"erased": [_document(one) for one in done], "copies": left})
         return GOOD
     for one in done:
         call.output.line(f"erased {', '.join(one.fields)} of event {one.position}")
         for path in one.files:
             call.output.line(f"  written anew  {shown(path)}")
+        for position in one.poorer:
+            call.output.note(f"note: event {position} named the same blob, which is gone")
         if one.gone is None:
             call.output.note(f"note: copies of what event {one.position} held can no longer be looked for")
     if not done:
@@ -273,3 +280,12 @@ def _say(call: Call, desk: Desk, done: list[Done]) -> int:
     if left:
         call.output.note("note: erase or delete these, too, and what backups hold.")
     return GOOD
+
+
+def _document(one: Done) -> dict[str, Any]:
+    return {
+        "position": one.position,
+        "fields": one.fields,
+        "files": one.files,
+        "also_named_by": one.poorer,
+    }

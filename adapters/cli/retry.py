@@ -1,7 +1,8 @@
 """Have tasks done again: those that have ended, whatever came of them, and at once those that wait.
 
-A task that had ended begins anew, in a new session; one that only waited for its time or for its
-quota goes on in its old one. What it has cost is counted on.
+A task that had ended begins anew, in a new session; one that only waited for its next try or for its
+quota goes on in its old one. A `not_before` of its file is passed over: whoever asks means now. What it
+has cost is counted on.
 """
 
 import argparse
@@ -40,4 +41,6 @@ def _failed(desk: Desk) -> list[str]:
 def _words(asked: Asked) -> str:
     if not asked.changed:
         return f"is {asked.status} already"
+    if asked.was == "queued":
+        return f"is {asked.status} to begin at once: the moment of its `not_before` is passed over"
     return f"is {asked.status} again; it was {asked.was}"

@@ -204,13 +204,12 @@ def spent(cost: Mapping[str, Any]) -> str:
 def _waits_for(row: Row, others: Others) -> str:
     if circle := others.circle(row):
         return f"waits for itself: {' after '.join(some_of(circle))}"
-    names_of = ", ".join(_other(name, others) for name in row["waits_for"])
-    if all((other := others.row(name)) and other["status"] == "succeeded" for name in row["waits_for"]):
-        # It came when these had ended, and no service has looked since.
-        return f"waited for {names_of}: a service lets it go on"
-    return f"waits for {names_of}"
+    left = [name for name in row["waits_for"] if _status_of(name, others) != "succeeded"]
+    names_of = ", ".join(f"{name} ({_status_of(name, others)})" for name in left or row["waits_for"])
+    # Where all have succeeded it came when these had ended, and no service has looked since.
+    return f"waits for {names_of}" if left else f"waited for {names_of}: a service lets it go on"
 
 
-def _other(name: str, others: Others) -> str:
+def _status_of(name: str, others: Others) -> str:
     row = others.row(name)
-    return f"{name} ({'unknown' if row is None else row['status']})"
+    return "unknown" if row is None else str(row["status"])
