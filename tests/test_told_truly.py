@@ -308,7 +308,7 @@ def test_a_loss_that_comes_to_a_known_one_fails_again(evt: Evt, kept: Path) -> N
     told(evt.root, "task-b", turn_finished(stdout=said("never written")))
     failed = evt("backup", str(kept))
     assert (failed.code, two in failed.err) == (1, False)
-    assert "the events name 1 blobs (" in failed.err
+    assert "the events name 1 blob (" in failed.err
 
 
 def test_what_was_erased_is_not_missed(evt: Evt, kept: Path) -> None:
