@@ -156,17 +156,24 @@ class Intake:
             await self._refuse(file, digest, Unreadable(no.code, no.sentence, no.hint))
 
     async def _receive(self, file: Dropped, task: TaskFile, spec: TaskSpec, digest: str) -> None:
-        task_id = task.id or await self._free_id(file.name)
-        await self._dispatch(
-            ReceiveTask(
-                **self._stamp(ACTOR),
-                task_id=task_id,
-                origin="inbox",
-                file_name=file.name,
-                content_sha256=digest,
-                spec=spec,
-            )
-        )
+        while True:
+            task_id = task.id or await self._free_id(file.name)
+            try:
+                await self._dispatch(
+                    ReceiveTask(
+                        **self._stamp(ACTOR),
+                        task_id=task_id,
+                        origin="inbox",
+                        file_name=file.name,
+                        content_sha256=digest,
+                        spec=spec,
+                    )
+                )
+                return
+            except Refused as no:
+                # A name that a verb took since we looked is not one that somebody wrote: the next is free.
+                if task.id is not None or no.code not in ("already_known", "id_conflict"):
+                    raise
 
     async def _free_id(self, name: str) -> str:
         """The stem made safe; a stem used before gets a number."""

@@ -2,12 +2,14 @@
 
 import argparse
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from adapters.cli.add_check import check
 from adapters.cli.call import Call
-from adapters.cli.failure import DISK_FAILED, GOOD, Failure
+from adapters.cli.failure import CONFLICT, DISK_FAILED, GOOD, TIMED_OUT, Failure
 from adapters.cli.given import (
     Given,
     agents_of,
@@ -34,6 +36,11 @@ from schemas.task_file import TaskFile
 
 KNOWN = "already_known"
 """What the rule says of bytes that are the task of that id already."""
+TAKEN = frozenset({KNOWN, "id_conflict"})
+MOST_OTHERS = 100
+"""So many verbs may take a name before us."""
+OPTIONS = {"type": "task_type", "cwd": "cwd", "priority": "priority", "after": "after"}
+"""Options of the line, and what of the task they say."""
 PRIORITIES = ("high", "medium", "low")
 TYPES = ("analyze", "summarize", "code_review", "documentation", "fix", "bug_fix")
 
@@ -61,6 +68,20 @@ def run(call: Call) -> int:
     check_timeout(call.args.timeout, wait=call.args.wait)
     if call.args.check:
         return check(call, given)
+    received: list[str] = []
+    try:
+        added, serviced = _taken_in(call, given, received)
+    except KeyboardInterrupt:
+        # Whoever reads nothing adds it again, and has it twice.
+        for name in received:
+            call.output.note(f"{name} was received all the same; `evt cancel {name}` takes it back.")
+        raise
+    _say(call, added, serviced=serviced)
+    return _ends(call, [row["task_id"] for row in added]) if call.args.wait else GOOD
+
+
+def _taken_in(call: Call, given: list[Given], received: list[str]) -> tuple[list[dict[str, Any]], bool]:
+    """What came of each, and whether a service runs; `received` grows with each that stands in the log."""
     with at_desk(call) as desk:
         _check_room(desk)
         ground, agents = ground_of(desk.home, desk.settings), agents_of(desk.home, desk.settings)
@@ -71,16 +92,28 @@ def run(call: Call) -> int:
         ready = [(one, *read_given(one, call.args, ground, agents, desk.storage.redact)) for one in given]
         for one, task, spec in ready:
             check_names(one, task, spec, desk.storage.redact)
-        _check_ids(desk, ready)
-        added = [_added(call, desk, *one) for one in ready]
+        _check_ids(call, desk, ready)
+        added = [_added(call, desk, received, *one) for one in ready]
         for row, (_, _, spec) in zip(added, ready, strict=True):
             # At the end: what one waits for may have come with the same call.
             row["warnings"] += _unknown(desk, spec) if row["added"] else []
-        serviced = desk.service() is not None
-    _say(call, added, serviced=serviced)
-    if not call.args.wait:
-        return GOOD
-    return max(wait_for(call, row["task_id"], call.args.timeout) for row in added)
+        return added, desk.service() is not None
+
+
+def _ends(call: Call, task_ids: Sequence[str]) -> int:
+    """The gravest of their exit codes. All have one time-out together, and the end of each is told."""
+    timeout_s: float | None = call.args.timeout
+    begun, codes = time.monotonic(), [GOOD]
+    for task_id in task_ids:
+        left = None if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - begun))
+        try:
+            codes.append(wait_for(call, task_id, left))
+        except Failure as late:
+            if late.exit_code != TIMED_OUT or len(task_ids) == 1:
+                raise
+            call.output.failure(late)
+            codes.append(TIMED_OUT)
+    return max(codes)
 
 
 def _check_room(desk: Desk) -> None:
@@ -93,7 +126,7 @@ def _check_room(desk: Desk) -> None:
         )
 
 
-def _check_ids(desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> None:
+def _check_ids(call: Call, desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> None:
     """A written id is one task for ever: one that is taken stops all of them. Raises Refused, Failure."""
     seen: set[str] = set()
     for given, task, spec in ready:
@@ -105,6 +138,22 @@ def _check_ids(desk: Desk, ready: list[tuple[Given, TaskFile, TaskSpec]]) -> Non
         except Refused as no:
             if no.code != KNOWN:
                 raise
+            _check_options(call, desk.task(task.id), task.id, spec)
+
+
+def _check_options(call: Call, state: TaskState, task_id: str, spec: TaskSpec) -> None:
+    """Raises Failure where the line asks of a task that is there already for something that it is not."""
+    there, asked = (state.received or {})["spec"], spec.model_dump(mode="json")
+    unlike = [
+        option
+        for option, field in OPTIONS.items()
+        if getattr(call.args, option) is not None and asked[field] != there[field]
+    ]
+    if unlike:
+        options = " and ".join(f"--{option}" for option in unlike)
+        sentence = f"task {task_id} is there already with these bytes, and with another {options}."
+        hint = f"Give the file another `id`; or leave {options} out, and nothing is changed."
+        raise Failure(CONFLICT, "id_conflict", sentence, hint)
 
 
 def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> ReceiveTask:
@@ -118,22 +167,34 @@ def _received(desk: Desk, given: Given, task_id: str, spec: TaskSpec) -> Receive
     )
 
 
-def _added(call: Call, desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> dict[str, Any]:
+def _added(
+    call: Call, desk: Desk, received: list[str], given: Given, task: TaskFile, spec: TaskSpec
+) -> dict[str, Any]:
     """What came of it. A written id with the bytes that are its task already is that task, and no mistake."""
-    task_id = task.id or _free_id(desk, given, desk.stamp.ids.new())
     try:
-        desk.dispatch(_received(desk, given, task_id, spec))
+        task_id = _dispatched(desk, given, task, spec)
     except Refused as no:
-        if no.code != KNOWN:
+        if no.code != KNOWN or task.id is None:
             raise
-        return _row(desk.task(task_id), task_id, [f"{no.sentence} {no.hint}"], added=False)
-    try:
-        placed = desk.placed(task_id, _reading(call, desk, task_id) if spec.shaped_by == "rules" else None)
-    except KeyboardInterrupt:
-        call.output.note(f"{task_id} was received all the same; `evt cancel {task_id}` takes it back.")
-        raise
+        return _row(desk.task(task.id), task.id, [f"{no.sentence} {no.hint}"], added=False)
+    received.append(task_id)
+    placed = desk.placed(task_id, _reading(call, desk, task_id) if spec.shaped_by == "rules" else None)
     row = _row(placed, task_id, list(spec.warnings), added=True)
     return row | understood(placed) if spec.shaped_by == "rules" else row
+
+
+def _dispatched(desk: Desk, given: Given, task: TaskFile, spec: TaskSpec) -> str:
+    """The id under which it stands in the log now. Raises Refused."""
+    for others in count():
+        task_id = task.id or _free_id(desk, given, desk.stamp.ids.new())
+        try:
+            desk.dispatch(_received(desk, given, task_id, spec))
+            return task_id
+        except Refused as no:
+            # A name that another verb took since we looked is not one that somebody wrote: the next is free.
+            if task.id is not None or no.code not in TAKEN or others == MOST_OTHERS:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _reading(call: Call, desk: Desk, task_id: str) -> Callable[[], None] | None:
