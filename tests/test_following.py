@@ -1,5 +1,6 @@
 """Whoever follows the log gets every event once and in order, and none of them waits for the next."""
 
+import errno
 import math
 import subprocess
 import sys
@@ -158,3 +159,23 @@ def test_a_verb_that_follows_nothing_loads_nothing_to_follow_with(
         said = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
     assert {"adapters.cli.main", "apsw"} <= set(said.stderr.split())
     assert {"adapters.bell_watch", "inotify_simple"}.isdisjoint(said.stderr.split())
+
+
+def test_who_follows_a_log_that_was_put_in_place_anew_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    writer = SqliteLog.create(path)
+    writer.append("a-1", [fact(0)], ANY)
+    reader = SqliteLog(path, read_only=True)
+    with Follower(reader, look_s=0.01) as follower:
+        while follower.news():
+            follower.wait()
+        path.rename(tmp_path / "aside.db")
+        assert not follower.news(), "nothing stands there yet"
+        follower.wait()
+        SqliteLog.create(tmp_path / "new.db").close()
+        (tmp_path / "new.db").rename(path)
+        with pytest.raises(OSError, match="put in place anew") as told:
+            follower.news()
+    assert told.value.errno == errno.ESTALE
+    reader.close()
+    writer.close()

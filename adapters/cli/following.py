@@ -1,5 +1,6 @@
 """Follow the log: the bell that is rung after each commit says when to look again."""
 
+import errno
 import importlib
 import math
 from types import TracebackType
@@ -29,15 +30,22 @@ class Follower:
         # Loaded here, by its name: most that read the log follow nothing.
         technology: Any = importlib.import_module("adapters.bell_watch")
         self._log = log
+        self._file = _identity(log)
         self._look_s = look_s
         self._watch: Watch = technology.watch_bell(log.bell)
         self._version: int | None = None
         self._rung = True
 
     def news(self) -> bool:
-        """Whether somebody may have committed since the last call; the first call says yes."""
+        """Whether somebody may have committed since the last call; the first call says yes.
+
+        Raises OSError (ESTALE) once another file stands in the log's place: nothing comes to this one.
+        """
         if self._rung:
             return True
+        if _identity(self._log) not in (self._file, None):
+            why = "the log was put in place anew, as `evt recover` does"
+            raise OSError(errno.ESTALE, why, str(self._log.path))
         # Nobody rang: the log says so itself, before it is looked at.
         before, self._version = self._version, self._log.data_version()
         return self._version != before
@@ -56,3 +64,12 @@ class Follower:
         trace: TracebackType | None,
     ) -> None:
         self._watch.close()
+
+
+def _identity(log: SqliteLog) -> tuple[int, int] | None:
+    """Which file bears the log's name now; None while none does."""
+    try:
+        facts = log.path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino

@@ -137,6 +137,8 @@ def _remedy(trouble: OSError) -> str:
             return "Look whether its folder is there."
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "Look who may write there."
+        case errno.ESTALE:
+            return "Start this again: it reads the new one then."
         case errno.EMFILE | errno.ENFILE:
             return "Too many files are open: end something, or raise the limit (`ulimit -n`)."
         case _:
