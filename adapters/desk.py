@@ -73,13 +73,17 @@ class Desk:
         return state
 
     @contextmanager
-    def ownership(self, patience_s: float = BRIEFLY_S) -> Iterator[bool]:
-        """Whether this verb owns the home while it is inside: only where no service runs."""
+    def ownership(self, patience_s: float | Callable[[], float] = BRIEFLY_S) -> Iterator[bool]:
+        """Whether this verb owns the home while it is inside: only where no service runs.
+
+        A patience that is asked for may change with what the log says meanwhile.
+        """
         lock = FileLock(self.home.owner_lock)
-        deadline = time.monotonic() + patience_s
+        begun = time.monotonic()
         while not lock.try_acquire():
             # A reading verb tries the lock for an instant to see whether a service runs.
-            if time.monotonic() > deadline:
+            patience = patience_s() if callable(patience_s) else patience_s
+            if time.monotonic() - begun > patience:
                 yield False
                 return
             time.sleep(LOOK_S)

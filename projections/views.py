@@ -39,7 +39,8 @@ BATCH: Final = 20_000
 """Events that go in together: a row that many of them touch is written once."""
 KEPT_ROWS: Final = 2_000
 """So many rows of a view may stay in memory from one batch to the next."""
-BUSY_S: Final = 30.0
+BUSY_S: Final = 5.0
+"""So long another writer is waited for. Nothing is lost without: the log is folded, and that is told."""
 TRIES: Final = 20
 PAUSE_S: Final = 0.05
 

@@ -101,10 +101,7 @@ class Output:
 
     def abandon(self) -> None:
         """Point a broken stdout at nothing, so that the interpreter's last flush says nothing."""
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.out.fileno())
-            os.close(nowhere)
+        _to_nothing(self.out)
 
     def write(self, text: str) -> None:
         """Data as it is. An OSError of stdout bears its name."""
@@ -127,8 +124,12 @@ class Output:
         """A word beside the data; with `json` an object on its own line: stderr stays parseable."""
         if self.json:
             text = orjson.dumps({"note": text.removeprefix("note: ")}).decode()
-        self.err.write(text + "\n")
-        self.err.flush()
+        try:
+            self.err.write(text + "\n")
+            self.err.flush()
+        except OSError:
+            # A terminal that was closed: nobody is there to be told, and what was asked for goes on.
+            _to_nothing(self.err)
 
     def failure(self, failure: Failure) -> None:
         """Line by line as `shown` has it: a path may hold what acts on a terminal."""
@@ -228,6 +229,13 @@ def _narrowed(widths: list[int], heads: Sequence[int], lack: int) -> int:
             widths[widest] -= 1
             taken += 1
     return taken
+
+
+def _to_nothing(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _lines_shown(text: str) -> str:

@@ -65,7 +65,7 @@ def run(call: Call) -> int:
     if not 0 <= wait_s < 1e9:
         sentence = "--drain-wait must be a number of seconds, 0 or more."
         raise Failure(USAGE, "usage", sentence, f"Without it that is {DRAIN_WAIT_S:g}.")
-    with at_desk(call, starts_programs=True) as desk, desk.ownership(_patience(desk)) as owner:
+    with at_desk(call, starts_programs=True) as desk, desk.ownership(_Patience(desk)) as owner:
         if not owner:
             raise already_running(desk)
         agents = agents_of(desk.home, desk.settings).catalogue()
@@ -91,9 +91,22 @@ def _finish_erasures(call: Call, desk: Desk) -> None:
         call.output.note(f"evt: the erasure of event {row['position']} was cut short and is done now")
 
 
-def _patience(desk: Desk) -> float:
-    """A service is there to stay; a verb that holds the home is gone in a moment."""
-    return BRIEFLY_S if desk.service() else VERBS_TAKE_S
+class _Patience:
+    """A service is there to stay; a verb that holds the home is gone in a moment.
+
+    One that starts together with this one says so in the log a moment after it has the home.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._upto = desk.storage.log.head()
+        self._served = desk.service() is not None
+
+    def __call__(self) -> float:
+        if not self._served:
+            news = self._desk.storage.log.all(self._upto, types=frozenset({names.ORCHESTRATOR_STARTED}))
+            self._served = any(True for _ in news)
+        return BRIEFLY_S if self._served else VERBS_TAKE_S
 
 
 def already_running(desk: Desk) -> Failure:
