@@ -77,6 +77,7 @@ def environment(user: Path, url: str) -> dict[str, str]:
     """All that a program of the lane sees: nothing of the one who runs the tests."""
     return {
         "PATH": os.defpath,
+        "PYTHONPATH": str(Path(__file__).parents[1]),  # this tree, not what happens to be installed
         "HOME": str(user),
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": KEY,
