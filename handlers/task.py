@@ -84,6 +84,7 @@ def evolve(state: TaskState, event: Recorded) -> TaskState:
                 received=received,
                 waits_for=waits_for,
                 not_before=event.data["not_before"],
+                claimed=0,
                 cancel_requested=False,
             )
         case names.TASK_RELEASED:
@@ -211,7 +212,7 @@ def _cancel(command: CancelTask, state: TaskState) -> Sequence[Fact]:
     if state.status == "running":
         return [] if state.cancel_requested else [CancelRequested(reason=command.reason)]
     spec = (state.received or {})["spec"]
-    claimed = state.claimed if state.attempt else command.time
+    claimed = state.claimed or command.time
     first = command.time if state.first_claim is None else state.first_claim
     return [
         TaskCancelled(

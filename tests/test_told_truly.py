@@ -68,6 +68,13 @@ def kept(tmp_path: Path) -> Path:
 # a retry means now
 
 
+def test_one_that_is_cancelled_before_it_begins_again_took_no_time() -> None:
+    bench = Bench(*ANSWERED, succeeded())
+    bench.do(RetryTask)
+    (event,) = bench.do(CancelTask)
+    assert (event.type, event.data["elapsed_ms"]) == ("task_cancelled", 0)
+
+
 def test_a_task_that_waits_for_its_moment_begins_now_when_it_is_retried() -> None:
     bench = Bench(received(not_before=TOMORROW), queued(not_before=TOMORROW))
     (event,) = bench.do(RetryTask)
