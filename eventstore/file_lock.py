@@ -63,6 +63,8 @@ if sys.platform == "win32":
 else:
     import fcntl
     import signal
+    from contextlib import suppress
+    from functools import cache
 
     def lock(descriptor: int, *, blocking: bool) -> bool:
         """Lock an open file for this descriptor alone; False when another holds it. Raises OSError."""
@@ -80,8 +82,17 @@ else:
         """Whether somebody has the file open for writing; False where that cannot be told.
 
         Linux refuses a lease for reading on such a file (fcntl(2), "Leases"); others have no leases, nor
-        has a file of another user.
+        has a file of another user. Some network disks refuse every lease, and tell nothing by it.
         """
+        if sys.platform != "linux" or not _lease_is_refused(path):
+            return False
+        try:
+            return _grants_leases(path.parent, path.lstat().st_dev)
+        except OSError:
+            return False  # it was taken away meanwhile
+
+    def _lease_is_refused(path: Path) -> bool:
+        """As for a file that is open for writing; Linux alone."""
         if sys.platform != "linux":
             return False
         try:
@@ -99,6 +110,19 @@ else:
         finally:
             os.close(descriptor)  # gives the lease back
         return False
+
+    @cache
+    def _grants_leases(folder: Path, device: int) -> bool:
+        """Whether a file there that nobody writes has a lease; asked once for each disk."""
+        probe = folder / f".{os.getpid()}.lease.tmp"
+        try:
+            os.close(os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            return not _lease_is_refused(probe)
+        except OSError:
+            return False
+        finally:
+            with suppress(OSError):
+                probe.unlink()
 
     def foreign_owner(path: Path) -> tuple[int, str | None] | None:
         """Number and name of the other user that owns a file; None for our own. Raises OSError."""

@@ -1,5 +1,6 @@
 """A file that somebody still writes is no task yet, however long the pauses are."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from tests.service import events, folder, home_at, running, until
 from tests.test_simulation import task
 from tests.troubled import ends, nothing, with_hands, world_of
 from tests.world import crew_of
+
+if sys.platform != "win32":
+    import fcntl
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells by a lease who writes")
 
@@ -46,6 +50,21 @@ def test_a_file_is_written_as_long_as_somebody_has_it_open_for_that(tmp_path: Pa
         assert is_written(file)
         writer.communicate(b"\n")
     assert not is_written(file)
+
+
+@linux
+def test_a_disk_that_grants_no_lease_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NFS and CIFS do where the server has promised nothing: each file would wait for ever."""
+
+    def refuse(descriptor: int, command: int, *_: object) -> int:
+        if command == fcntl.F_SETLEASE:
+            raise BlockingIOError(errno.EAGAIN, "no delegation")
+        return 0
+
+    (tmp_path / "a.task.md").write_text("x", encoding="utf-8")
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    assert not is_written(tmp_path / "a.task.md")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.task.md"], "no trace of having tried"
 
 
 @linux
